@@ -1,0 +1,93 @@
+"""Faults per item: answers that lie, items that are lost, damaged prices, pages. See `faults`."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from marketsync_dagster.sandbox.accounts import Product
+from marketsync_dagster.sandbox.actions import action
+from marketsync_dagster.sandbox.exchange import Exchange
+from marketsync_dagster.sandbox.shown import PASONS, TRACKER
+from marketsync_dagster.sandbox.tampering import UNTOUCHED, ItemError, Tampering
+from marketsync_dagster.sandbox.wire import Answer
+
+
+def _results(answer: Answer) -> list[Any]:
+    """The result rows of an answer, empty where it has none."""
+    document: Any = answer.data
+    if not isinstance(document, dict):
+        return []
+    inner = document.get("data")
+    inner = inner if isinstance(inner, dict) else document
+    for name in ("results", "products", "mappings", "items"):
+        if isinstance(inner.get(name), list):
+            return inner[name]
+    return []
+
+
+@action(drop=int)
+async def short_results(exchange: Exchange, given: dict[str, Any]) -> None:
+    """Applied; the last `drop` result rows are missing from the answer, 1 if not given."""
+    answer = exchange.work(UNTOUCHED)
+    rows = _results(answer)
+    del rows[max(0, len(rows) - given.get("drop", 1)) :]
+    await exchange.reply(answer)
+
+
+@action()
+async def wrong_ids(exchange: Exchange, given: dict[str, Any]) -> None:
+    """Applied; the result rows carry ids that nobody sent."""
+    answer = exchange.work(UNTOUCHED)
+    for index, row in enumerate(_results(answer)):
+        for name in ("product_id", "tracker_id", "external_id", "id", "sku"):
+            if name in row:
+                row[name] = f"wrong_{index}"
+    await exchange.reply(answer)
+
+
+@action(product_id=str, sku=str, position=int, error=object)
+async def item_error(exchange: Exchange, given: dict[str, Any]) -> None:
+    """Applied but for one item, named by id or position, which gets `error`."""
+    default = {TRACKER: "Internal error", PASONS: "TEMPORARILY_UNAVAILABLE"}
+    error = given.get("error") or default[exchange.entry.channel]
+    rule = ItemError(given.get("product_id") or given.get("sku"), given.get("position"), error)
+    await exchange.reply(exchange.work(Tampering(errors=(rule,))))
+
+
+@action(items=list)
+async def drop_silently(exchange: Exchange, given: dict[str, Any]) -> None:
+    """Answered as if applied; nothing is stored, or all but the given `items`."""
+    items = frozenset(str(item) for item in given.get("items") or ())
+    await exchange.reply(exchange.work(Tampering(drop_all=not items, drop_items=items)))
+
+
+@action(mode=str)
+async def price_damage(exchange: Exchange, given: dict[str, Any]) -> None:
+    """Applied with damaged prices (`x100`, `round`, `float`); the answer says nothing of it."""
+    await exchange.reply(exchange.work(Tampering(damage=given.get("mode", "x100"))))
+
+
+# --- pages
+
+
+@action(insert=int, remove=int)
+async def page_drift(exchange: Exchange, given: dict[str, Any]) -> None:
+    """Answered after `insert` new products (1 if not given) came first in the catalogue, and
+    `remove` left it at its beginning: rows of the next page are repeated, or never seen."""
+    world = exchange.world
+    account = world.accounts.get(exchange.owner or "")
+    demo = account.demo if account is not None else False
+    fresh: dict[str, Product] = {}
+    for _ in range(min(given.get("insert", 1), 10_000)):
+        identifier = world.new_product_id()
+        fresh[identifier] = Product(identifier, f"Drifted in {identifier}", "Drift", demo=demo)
+    kept = list(world.catalog.items())[given.get("remove", 0) :]
+    world.set_catalog({**fresh, **dict(kept)})
+    world.changes += 1
+    await exchange.reply(exchange.work(UNTOUCHED))
+
+
+@action()
+async def duplicate_page(exchange: Exchange, given: dict[str, Any]) -> None:
+    """Answered with the rows of the page before, under this page's own numbers."""
+    await exchange.reply(exchange.work(Tampering(repeat_page=True)))
