@@ -1,0 +1,95 @@
+"""Quantities, stock words and active flags, by whole columns of trimmed text."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from marketsync_dagster.pos.kernels import as_bool, matches, pc
+from marketsync_dagster.pos.money import Fault, Separator, read_number
+from marketsync_dagster.values.outcomes import StockStatus
+
+MAX_QUANTITY = 10**12
+
+_STATUS_WORDS = {
+    StockStatus.IN_STOCK: "in stock, instock, in_stock, yes, y, 1, true, available, ok, in",
+    StockStatus.LIMITED_STOCK: "limited stock, limited_stock, limited, low stock, low, few left, "
+    "running low",
+    StockStatus.OUT_OF_STOCK: "out of stock, outofstock, out_of_stock, out-of-stock, out, no, n, "
+    "0, false, unavailable, not available, sold out, soldout, none",
+}
+STATUS: dict[str, str] = {
+    word.strip(): str(status)
+    for status, words in _STATUS_WORDS.items()
+    for word in words.split(",")
+}
+"""Lower-case word -> stock status."""
+
+ACTIVE: dict[str, bool] = {
+    **dict.fromkeys("yes y 1 true t active enabled on published".split(), True),
+    **dict.fromkeys(
+        "no n 0 false f inactive disabled off unpublished archived draft".split(), False
+    ),
+}
+"""Lower-case word -> whether the product is sold."""
+
+
+def read_quantities(
+    texts: pa.Array, separator: Separator | None
+) -> tuple[np.ndarray, np.ndarray, list[int]]:
+    """Whole units (int64), which rows have one, and the rows that cannot be read.
+
+    Fractions are floored, negatives kept. `separator` is what is known of the file's decimals:
+    `1,234` is not read where nothing is known.
+    """
+    plain = matches(texts, r"^-?[0-9]{1,12}$")
+    blank = as_bool(pc.equal(texts, ""))
+    units = np.zeros(len(texts), np.int64)
+    if plain.any():
+        units[plain] = pc.cast(texts.filter(pa.array(plain)), pa.int64()).to_numpy()
+    known = plain.copy()
+    bad: list[int] = []
+    rows = np.flatnonzero(~plain & ~blank)
+    memory: dict[str, int | None] = {}
+    for row, text in zip(rows.tolist(), texts.take(pa.array(rows)).to_pylist(), strict=True):
+        if text not in memory:
+            memory[text] = read_quantity(text, separator)
+        value = memory[text]
+        if value is None:
+            bad.append(row)
+        else:
+            units[row], known[row] = value, True
+    return units, known, bad
+
+
+def read_quantity(text: str, separator: Separator | None) -> int | None:
+    """Whole units of a written number, floored; None where it cannot be read for certain."""
+    text = text.replace("\u2212", "-").replace("\u00a0", " ").replace("\u202f", " ")
+    negative = text.startswith("-")
+    number = text[1:].strip() if negative else text.removeprefix("+")
+    if not re.fullmatch(r"[0-9.,' ]*[0-9]", number) or len(number) > 40:
+        return None
+    amount = read_number(number, None)
+    if isinstance(amount, Fault) and amount.reason == "ambiguous_price" and separator is not None:
+        amount = read_number(number, separator)
+    if isinstance(amount, Fault) or amount > MAX_QUANTITY:
+        return None
+    whole = int(amount)
+    return -whole - (whole != amount) if negative else whole
+
+
+def read_words(texts: pa.Array, words: Mapping[str, Any]) -> tuple[list[Any], list[int]]:
+    """The meaning of each row (None where blank), and the rows whose word is unknown."""
+    encoded = pc.dictionary_encode(texts)
+    distinct = [word.lower() for word in encoded.dictionary.to_pylist()]
+    meanings = [words.get(" ".join(word.split())) for word in distinct]
+    unknown = np.array(
+        [bool(word) and words.get(" ".join(word.split())) is None for word in distinct]
+    )
+    indices = encoded.indices.to_numpy(zero_copy_only=False)
+    bad = np.flatnonzero(unknown[indices]).tolist() if len(indices) else []
+    return [meanings[index] for index in indices.tolist()], bad

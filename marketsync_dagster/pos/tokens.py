@@ -1,0 +1,347 @@
+"""From text to records: cells, and the physical line on which each record starts.
+
+Two ways with the same result. `fast` finds line ends, quotes and delimiters with numpy, proves
+that the quoting is well formed, and lets pyarrow cut the cells. `careful` goes record by record
+in Python; it is for files whose quoting is not well formed. What cells mean is not known here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.csv as pc_csv
+
+from marketsync_dagster.pos.kernels import as_bool, pc
+from marketsync_dagster.pos.opening import line_at
+from marketsync_dagster.pos.reasons import refuse
+
+QUOTE = 34
+_CONTENT = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"')
+_END_OF_LINE = re.compile(r"\r\n|\n|\r")
+
+
+@dataclass(frozen=True)
+class Odd:
+    """A record outside the regular table. `reason` is empty where its cells are usable."""
+
+    line: int
+    cells: list[str]
+    reason: str = ""
+    height: int = 1
+    """How many physical lines it has."""
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Regular records column by column, and the odd ones; blank records are in neither."""
+
+    columns: list[pa.Array]
+    """One string array per wanted column, in the order wanted."""
+    lines: np.ndarray
+    """int64, physical line of each regular record."""
+    odd: list[Odd]
+
+
+def split_records(text: str, delimiter: str, line: int, file: str) -> Iterator[Odd]:
+    """Every record of `text`, blank ones too, from physical line `line` on.
+
+    A quote is special at the start of a value only (blanks before it are skipped). A quoted
+    value followed by more text makes its record `bad_quotes`. Raises ExtractError
+    unbalanced_quote, or truncated where the open quote is on the last line.
+    """
+    position, end = 0, len(text)
+    while position < end:
+        newline = _END_OF_LINE.search(text, position)
+        stop, after = (newline.start(), newline.end()) if newline else (end, end)
+        if text.find('"', position, stop) < 0:
+            yield Odd(line, text[position:stop].split(delimiter))
+            position, line = after, line + 1
+            continue
+        odd, position, lines = _quoted_record(text, position, stop, delimiter, line, file)
+        newline = _END_OF_LINE.match(text, position)
+        position = newline.end() if newline else position
+        yield odd
+        line += lines
+
+
+def _quoted_record(
+    text: str, start: int, line_end: int, delimiter: str, line: int, file: str
+) -> tuple[Odd, int, int]:
+    """One record with a quote in it; with where it ends and how many physical lines it has."""
+    cells: list[str] = []
+    position, spans, end = start, 1, len(text)
+    stop = line_end
+    while True:
+        opening = position
+        while opening < stop and text[opening] in " \t" and text[opening] != delimiter:
+            opening += 1
+        if opening < end and text[opening] == '"':
+            match = _CONTENT.match(text, opening)
+            if match is None:
+                raise _unclosed(text, opening, line + spans - 1, file)
+            breaks = len(_END_OF_LINE.findall(match.group()))
+            following = match.end()
+            while following < end and text[following] in " \t" and text[following] != delimiter:
+                following += 1
+            if following < end and text[following] not in (delimiter, "\r", "\n"):
+                if breaks or spans > 1:
+                    where = line + spans - 1
+                    raise refuse("unbalanced_quote", f"{file}, line {where}: unbalanced quote")
+                return Odd(line, text[start:stop].split(delimiter), "bad_quotes"), stop, 1
+            spans += breaks
+            cells.append(match.group(1).replace('""', '"'))
+            position = following
+            if breaks:
+                newline = _END_OF_LINE.search(text, position)
+                stop = newline.start() if newline else end
+        else:
+            cut = text.find(delimiter, position, stop)
+            cells.append(text[position : cut if cut >= 0 else stop])
+            position = cut if cut >= 0 else stop
+        if position >= end or text[position] != delimiter:
+            return Odd(line, cells, height=spans), position, spans
+        position += 1
+
+
+def _unclosed(text: str, opening: int, line: int, file: str) -> Exception:
+    if _END_OF_LINE.search(text, opening) is None:
+        return refuse("truncated", f"{file}, line {line}: the file ends inside a quoted value")
+    return refuse(
+        "unbalanced_quote", f"{file}, line {line}: a quote is opened here and never closed"
+    )
+
+
+def judge(record: Odd, width: int, delimiter: str) -> Odd | None:
+    """None for a blank record; else the record cut to `width` cells, or with its reason."""
+    cells = record.cells
+    if not any(cell.strip() for cell in cells):
+        return None
+    if record.reason:
+        return record
+    if len(cells) < width:
+        return Odd(record.line, cells, "too_few_columns")
+    if any(cell.strip() for cell in cells[width:]):
+        return Odd(record.line, cells, "too_many_columns")
+    if any(_swallows(cell, width, delimiter) for cell in cells):
+        return Odd(record.line, cells, "swallowed_lines")
+    return Odd(record.line, cells[:width])
+
+
+def _swallows(cell: str, width: int, delimiter: str) -> bool:
+    """A value with as many delimiters per line break as whole records would have."""
+    if "\n" not in cell and "\r" not in cell:
+        return False
+    breaks = len(_END_OF_LINE.findall(cell))
+    return cell.count(delimiter) == breaks * (width - 1)
+
+
+def careful(
+    data: bytes, start: int, delimiter: str, width: int, wanted: Sequence[int], file: str
+) -> Tokens:
+    """All records after byte `start`, one by one."""
+    first_line = line_at(data, start)
+    cells: list[list[str]] = [[] for _ in wanted]
+    lines: list[int] = []
+    odd: list[Odd] = []
+    for record in split_records(data[start:].decode("utf-8"), delimiter, first_line, file):
+        judged = judge(record, width, delimiter)
+        if judged is None:
+            continue
+        if judged.reason:
+            odd.append(judged)
+            continue
+        lines.append(judged.line)
+        for column, index in zip(cells, wanted, strict=True):
+            column.append(judged.cells[index])
+    columns = [pa.array(column, pa.string()) for column in cells]
+    return Tokens(columns, np.array(lines, np.int64), odd)
+
+
+def tokenise(
+    data: bytes, start: int, delimiter: str, width: int, wanted: Sequence[int], file: str
+) -> Tokens:
+    """All records after byte `start` of `data`; `width` is the number of the header's cells."""
+    tokens = fast(data, start, delimiter, width, wanted, file)
+    if tokens is None:
+        tokens = careful(data, start, delimiter, width, wanted, file)
+    return tokens
+
+
+def fast(
+    data: bytes, start: int, delimiter: str, width: int, wanted: Sequence[int], file: str
+) -> Tokens | None:
+    """The same as `careful`, by whole columns; None where the quoting is not well formed."""
+    if not delimiter.isascii() or start >= len(data):
+        return None
+    body = np.frombuffer(data, np.uint8)[start:]
+    quotes = np.flatnonzero(body == QUOTE)
+    if len(quotes) and not _well_formed(body, quotes, ord(delimiter)):
+        return None
+    starts, ends, lines, multiline = _records(body, quotes)
+    lines = lines + line_at(data, start) - 1
+    delimiters = np.flatnonzero(body == ord(delimiter))
+    if len(quotes):
+        delimiters = delimiters[np.searchsorted(quotes, delimiters) % 2 == 0]
+    cells = np.searchsorted(delimiters, ends) - np.searchsorted(delimiters, starts) + 1
+    blank = ends - starts == cells - 1
+    filled = ~blank
+    if not filled.any():
+        return Tokens([pa.array([], pa.string()) for _ in wanted], np.array([], np.int64), [])
+    # an export with a delimiter at the end of each line has one empty cell more than its header
+    usual = max(Counter(cells[filled].tolist()).most_common(1)[0][0], width)
+    by_hand = filled & ((cells != usual) | multiline)
+    arrays = _cut(data, start, delimiter, usual, wanted, width, len(quotes) > 0)
+    regular = (cells == usual) & (ends > starts)
+    if arrays is None or len(arrays[0]) != int(regular.sum()):
+        return None
+    suspects = np.zeros(len(arrays[0]), bool)
+    for extra in arrays[len(wanted) :]:
+        suspects |= _filled(extra)
+    everything_blank = np.ones(len(arrays[0]), bool)
+    for array in arrays[: len(wanted)]:
+        everything_blank &= ~_filled(array)
+    suspects |= everything_blank
+    rows = np.flatnonzero(regular)
+    by_hand[rows[suspects]] = True
+    keep = filled[rows] & ~by_hand[rows]
+    odd: list[Odd] = []
+    for index in np.flatnonzero(by_hand & filled).tolist():
+        text = data[start + int(starts[index]) : start + int(ends[index])].decode("utf-8")
+        record = next(split_records(text, delimiter, int(lines[index]), file))
+        judged = judge(record, width, delimiter)
+        if judged is not None:
+            odd.append(judged)
+    return _joined(arrays[: len(wanted)], lines[rows], keep, odd, wanted)
+
+
+def _joined(
+    arrays: list[pa.Array],
+    lines: np.ndarray,
+    keep: np.ndarray,
+    odd: list[Odd],
+    wanted: Sequence[int],
+) -> Tokens:
+    """Regular rows to keep, with the usable odd ones put in their places."""
+    usable = [record for record in odd if not record.reason]
+    unusable = [record for record in odd if record.reason]
+    if not keep.all():
+        mask = pa.array(keep)
+        arrays = [array.filter(mask) for array in arrays]
+        lines = lines[keep]
+    if usable:
+        lines = np.concatenate([lines, np.array([record.line for record in usable], np.int64)])
+        order = pa.array(np.argsort(lines, kind="stable"))
+        arrays = [
+            pa.concat_arrays(
+                [array, pa.array([record.cells[index] for record in usable], pa.string())]
+            ).take(order)
+            for array, index in zip(arrays, wanted, strict=True)
+        ]
+        lines = np.sort(lines, kind="stable")
+    return Tokens(arrays, lines.astype(np.int64), unusable)
+
+
+def _well_formed(body: np.ndarray, quotes: np.ndarray, delimiter: int) -> bool:
+    """Whether quotes only open values, close them, or stand doubled inside them.
+
+    Counting from the first, even quotes open and odd ones close; a doubled quote closes and
+    opens again. So before an opening one stands a delimiter, a line end or a quote, and the like
+    after a closing one. Anything else makes the whole test fail.
+    """
+    if len(quotes) % 2:
+        return False
+    neighbours = np.zeros(256, bool)
+    neighbours[[delimiter, 10, 13, QUOTE]] = True
+    opening, closing = quotes[0::2], quotes[1::2]
+    before = opening[opening > 0] - 1
+    after = closing[closing < len(body) - 1] + 1
+    return bool(neighbours[body[before]].all() and neighbours[body[after]].all())
+
+
+def _records(
+    body: np.ndarray, quotes: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Start, end (without line end), physical line from 1, and whether it has several lines."""
+    is_end = body == 10
+    returns = np.flatnonzero(body == 13)
+    followed = np.zeros(0, np.int64)
+    if len(returns):
+        following = np.minimum(returns + 1, len(body) - 1)
+        pair = (body[following] == 10) & (returns + 1 < len(body))
+        is_end[returns[~pair]] = True
+        followed = returns[pair] + 1
+    breaks = np.flatnonzero(is_end)
+    closes = breaks
+    number = np.arange(1, len(breaks) + 1)
+    if len(quotes):
+        outside = np.searchsorted(quotes, breaks) % 2 == 0
+        closes, number = breaks[outside], number[outside]
+    starts = np.concatenate([[0], closes + 1])
+    lines = np.concatenate([[1], number + 1])
+    ends = closes.copy()
+    if len(followed):
+        ends[np.isin(closes, followed)] -= 1
+    ends = np.concatenate([ends, [len(body)]])
+    next_line = np.concatenate([lines[1:], [len(breaks) + 2]])
+    multiline = next_line - lines > 1
+    if starts[-1] >= len(body):
+        starts, ends, lines, multiline = starts[:-1], ends[:-1], lines[:-1], multiline[:-1]
+    return starts, ends, lines, multiline
+
+
+def _cut(
+    data: bytes,
+    start: int,
+    delimiter: str,
+    cells: int,
+    wanted: Sequence[int],
+    width: int,
+    quoted: bool,
+) -> list[pa.Array] | None:
+    """The wanted columns, then those beyond the header, of all rows with exactly `cells` cells."""
+    names = [str(index) for index in range(cells)]
+    extras = [str(index) for index in range(width, cells)]
+    try:
+        table = pc_csv.read_csv(
+            pa.BufferReader(pa.py_buffer(data).slice(start)),
+            read_options=pc_csv.ReadOptions(
+                # one block: no quoted value is ever cut at a block's end
+                block_size=len(data) - start + 1,
+                use_threads=False,
+                column_names=names,
+            ),
+            parse_options=pc_csv.ParseOptions(
+                delimiter=delimiter,
+                quote_char='"' if quoted else False,
+                double_quote=True,
+                newlines_in_values=quoted,
+                ignore_empty_lines=True,
+                invalid_row_handler=lambda _: "skip",
+            ),
+            convert_options=pc_csv.ConvertOptions(
+                check_utf8=False,
+                column_types=dict.fromkeys(names, pa.string()),
+                include_columns=[str(index) for index in dict.fromkeys(wanted)] + extras,
+                strings_can_be_null=False,
+                null_values=[],
+            ),
+        )
+    except pa.ArrowInvalid:
+        return None
+    arrays = [_flat(table.column(str(index))) for index in wanted]
+    return arrays + [_flat(table.column(name)) for name in extras]
+
+
+def _flat(column: pa.ChunkedArray) -> pa.Array:
+    combined = column.combine_chunks()
+    return combined if isinstance(combined, pa.Array) else pa.concat_arrays(combined.chunks)
+
+
+def _filled(array: pa.Array) -> np.ndarray:
+    """Which cells hold more than blanks."""
+    return as_bool(pc.not_equal(pc.utf8_trim_whitespace(array), ""))
