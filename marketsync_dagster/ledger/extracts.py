@@ -148,8 +148,15 @@ def note_absences(
             )
 
 
-def absences(ledger: Ledger, outlet: str) -> dict[str, int]:
-    """SKU -> from how many full extracts in a row it has been absent."""
-    query = select(absence.c.sku, absence.c.times).where(absence.c.outlet == outlet)
+def absences(ledger: Ledger, outlet: str, before: str = "") -> dict[str, int]:
+    """SKU -> from how many full extracts in a row it has been absent.
+
+    `before` leaves out what the extract with this id has added, so that reading it again counts
+    nothing twice.
+    """
+    query = select(absence.c.sku, absence.c.times, absence.c.last_extract).where(
+        absence.c.outlet == outlet
+    )
     with ledger.read() as conn:
-        return {row.sku: row.times for row in conn.execute(query)}
+        counts = {sku: times - (last == before) for sku, times, last in conn.execute(query)}
+    return {sku: times for sku, times in counts.items() if times}

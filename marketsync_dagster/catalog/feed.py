@@ -1,0 +1,95 @@
+"""The price feed: what a platform should show for every mapped row of an outlet's catalog.
+
+Stock rules and the putting together belong here; prices come from `catalog.pricing`. What is
+sent of it is `push.plan`'s to decide.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from marketsync_dagster.catalog.pricing import apply_pricing, base_prices
+from marketsync_dagster.config.channels import Channel, PricingSettings, StockSettings
+from marketsync_dagster.values.errors import MarketSyncError
+
+
+def build_feed(catalog: pd.DataFrame, mapping: pd.DataFrame, channel: Channel) -> pd.DataFrame:
+    """FEED: one row per mapped row of `catalog` (CATALOG), in its order.
+
+    `mapping` (SKU_MAPPING) must be of the same catalog: MarketSyncError otherwise. The other
+    errors are those of `apply_pricing`.
+    """
+    _same_rows(catalog, mapping, channel.outlet)
+    mapped = mapping["platform_id"].notna().to_numpy()
+    rows = catalog[mapped].reset_index(drop=True)
+    ids = mapping[mapped].reset_index(drop=True)
+    price, rule = _prices(rows, channel.pricing)
+    feed = pd.DataFrame(
+        {
+            "sku": rows["sku"],
+            "platform_id": ids["platform_id"],
+            "platform_sku": ids["platform_sku"],
+            "name": rows["name"],
+            "barcode": rows["barcode"],
+            "pos_price_minor": base_prices(rows, channel.pricing),
+            "price_minor": price,
+            "currency": rows["currency"],
+            "stock_status": stock_status(rows, channel.stock),
+            "quantity": quantity_to_sell(rows, channel.stock),
+            "rule": rule,
+            "matched_by": ids["matched_by"],
+            "line": rows["line"],
+        }
+    )
+    return feed.assign(extract_id=rows["extract_id"]) if "extract_id" in rows else feed
+
+
+def stock_status(rows: pd.DataFrame, settings: StockSettings) -> pd.Series:
+    """in_stock, limited_stock or out_of_stock per row of a CATALOG frame.
+
+    The quantity less the buffer decides; without a quantity the extract's stock status; without
+    either `settings.missing`. An inactive row is out of stock whatever it says.
+    """
+    counted = rows["quantity"].notna().to_numpy()
+    left = rows["quantity"].fillna(0).to_numpy(dtype="int64") - settings.buffer
+    status = rows["stock_status"].fillna(settings.missing).to_numpy(dtype=object)
+    status = np.select(
+        [
+            ~rows["active"].to_numpy(dtype=bool) | (counted & (left <= 0)),
+            counted & (left < settings.limited_below),
+            counted,
+        ],
+        ["out_of_stock", "limited_stock", "in_stock"],
+        default=status,
+    )
+    return pd.Series(status, index=rows.index, dtype="str")
+
+
+def quantity_to_sell(rows: pd.DataFrame, settings: StockSettings) -> pd.Series:
+    """Units to offer (Int64): less the buffer, at least 0; null where the extract has none.
+
+    An inactive row has 0, so that a platform that goes by the quantity takes it off sale too.
+    """
+    left = (rows["quantity"] - settings.buffer).clip(lower=0)
+    return left.mask(~rows["active"] & left.notna(), 0)
+
+
+def _prices(rows: pd.DataFrame, settings: PricingSettings) -> tuple[pd.Series, pd.Series]:
+    currencies = rows["currency"].unique()
+    if len(currencies) == 1:
+        return apply_pricing(rows, settings, str(currencies[0]))
+    price = pd.Series(0, index=rows.index, dtype="int64")
+    rule = pd.Series("", index=rows.index, dtype="str")
+    for currency in currencies:
+        own = rows["currency"] == currency
+        price[own], rule[own] = apply_pricing(rows[own], settings, str(currency))
+    return price, rule
+
+
+def _same_rows(catalog: pd.DataFrame, mapping: pd.DataFrame, outlet: str) -> None:
+    if not catalog["sku"].reset_index(drop=True).equals(mapping["sku"].reset_index(drop=True)):
+        raise MarketSyncError(
+            f"{outlet}: the SKU mapping was made from another catalog",
+            f"run: marketsync run full_sync --outlet {outlet}",
+        )

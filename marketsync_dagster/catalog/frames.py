@@ -1,0 +1,162 @@
+"""Frames at rest: one parquet file per asset and outlet under the data directory.
+
+The footer of each file carries what a step needs to know without reading it: what the frame was
+made from, a fingerprint of its content, its rows and its figures. What the frames mean belongs to
+`catalog.columns`; when they are written belongs to the stages.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import logging
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from marketsync_dagster.catalog.files import write_atomically
+from marketsync_dagster.values.errors import MarketSyncError
+from marketsync_dagster.values.times import from_iso, to_iso, utcnow
+
+log = logging.getLogger(__name__)
+
+_FOOTER = b"marketsync"
+_PART = re.compile(r"[a-z0-9_]+")
+
+_DAMAGED = (pa.ArrowException, OSError, ValueError, LookupError, TypeError)
+"""What pyarrow, pandas and json raise for bytes that are not what was written."""
+
+Key = tuple[str, ...]
+Numbers = Mapping[str, int | float]
+
+
+@dataclass(frozen=True)
+class FrameStamp:
+    """What the footer of a stored frame says."""
+
+    inputs: str
+    """Fingerprint of what the frame was made from, as the writer gave it."""
+    fingerprint: str
+    """Changes exactly when columns, types, rows or their order change (SHA-256, hex)."""
+    rows: int
+    numbers: dict[str, int | float]
+    written_at: datetime
+
+
+class FrameStore:
+    """The frames under `home/frames`. Safe for several processes: the last writer of a frame wins.
+
+    A key is an asset key such as `("pos", "catalog")`; frames that are not kept by outlet have
+    something else in its place, such as a catalog scope, or None.
+    """
+
+    def __init__(self, home: Path) -> None:
+        self.root = home / "frames"
+
+    def path(self, key: Key, outlet: str | None) -> Path:
+        """Where the frame is, or would be. ValueError for names that are not `[a-z0-9_]+`."""
+        parts = [*key] if outlet is None else [*key, outlet]
+        if not key or not all(_PART.fullmatch(part) for part in parts):
+            raise ValueError(f"not the name of a frame: {'/'.join(parts)!r}")
+        return self.root.joinpath(*parts[:-1], f"{parts[-1]}.parquet")
+
+    def write(
+        self,
+        key: Key,
+        outlet: str | None,
+        frame: pd.DataFrame,
+        *,
+        inputs: str,
+        numbers: Numbers | None = None,
+    ) -> FrameStamp:
+        """Store `frame`, replacing the one before it at once or not at all.
+
+        The index is not kept. MarketSyncError if the disk does not take it.
+        """
+        table = pa.Table.from_pandas(frame, preserve_index=False).combine_chunks()
+        buffer = io.BytesIO()
+        writer = pq.ParquetWriter(
+            buffer, table.schema, compression="zstd", compression_level=1,
+            write_page_checksum=True, write_statistics=False,
+        )  # fmt: skip
+        writer.write_table(table, row_group_size=max(len(table), 1))
+        # Pages hold values only, never what lies under a null, and no metadata is written yet:
+        # the same content has the same bytes.
+        digest = hashlib.sha256(repr([(f.name, str(f.type)) for f in table.schema]).encode())
+        digest.update(buffer.getbuffer())
+        stamp = FrameStamp(inputs, digest.hexdigest(), len(table), dict(numbers or {}), utcnow())
+        writer.add_key_value_metadata({_FOOTER: _dump(stamp)})
+        writer.close()
+        path = self.path(key, outlet)
+        try:
+            write_atomically(path, buffer.getvalue())
+        except OSError as error:
+            raise MarketSyncError(
+                f"cannot write {path}: {error.strerror or error}",
+                "make room or repair the permissions of the folder, then run it again",
+            ) from error
+        # as it reads back: written_at has milliseconds in the file
+        return _load(_dump(stamp))
+
+    def read(self, key: Key, outlet: str | None) -> pd.DataFrame:
+        """The stored frame, dtypes as they were written, index 0 to n-1.
+
+        MarketSyncError names the asset, the outlet and the command where there is no such frame,
+        or where its file is damaged.
+        """
+        path = self.path(key, outlet)
+        try:
+            with pq.ParquetFile(path, page_checksum_verification=True) as file:
+                return file.read().to_pandas()
+        except FileNotFoundError:
+            raise MarketSyncError(
+                f"there is no {_named(key, outlet)} yet", f"run: {_command(key, outlet)}"
+            ) from None
+        except _DAMAGED as error:
+            raise MarketSyncError(
+                f"{path} ({_named(key, outlet)}) cannot be read: {error}",
+                f"delete the file, then run: {_command(key, outlet)}",
+            ) from error
+
+    def stamp(self, key: Key, outlet: str | None) -> FrameStamp | None:
+        """What is known of the stored frame, from its footer alone; None: there is none.
+
+        A file whose footer is damaged counts as none, with a warning in the log, so that the next
+        step that would write the frame does.
+        """
+        path = self.path(key, outlet)
+        try:
+            metadata = pq.read_metadata(path).metadata or {}
+            return _load(metadata[_FOOTER])
+        except FileNotFoundError:
+            return None
+        except _DAMAGED as error:
+            log.warning("%s is damaged and counts as missing: %s", path, error)
+            return None
+
+
+def _dump(stamp: FrameStamp) -> bytes:
+    return json.dumps(stamp.__dict__ | {"written_at": to_iso(stamp.written_at)}).encode()
+
+
+def _load(footer: bytes) -> FrameStamp:
+    said = json.loads(footer)
+    return FrameStamp(**(said | {"written_at": from_iso(said["written_at"])}))
+
+
+def _named(key: Key, outlet: str | None) -> str:
+    return "/".join(key) + (f" of {outlet}" if outlet else "")
+
+
+def _command(key: Key, outlet: str | None) -> str:
+    """The command that makes a frame; a platform's catalogue is per scope, not per outlet."""
+    if outlet is None or key[-1] == "platform_catalog":
+        return "marketsync run refresh_mappings"
+    return f"marketsync run full_sync --outlet {outlet}"

@@ -1,0 +1,1 @@
+"""The platforms: one folder each, one adapter each, all speaking the types of `base`."""
