@@ -58,6 +58,6 @@ def scrub(text: str) -> str:
 
 def mask(secret: str) -> str:
     """A secret as it may be shown: its kind and its last two characters, `pk_demo_***89`."""
-    prefix = re.match(r"^(?:[a-z]+_){1,3}", secret)
+    prefix = re.match(r"^(?:[a-z]+_){1,2}", secret)
     tail = secret[-2:] if len(secret) >= 12 else ""
     return f"{prefix.group(0) if prefix else ''}{MASK}{tail}"

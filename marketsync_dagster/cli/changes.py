@@ -1,0 +1,206 @@
+"""`marketsync plan`: what a push would send now, channel by channel. Sends nothing."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from marketsync_dagster.cli.output import CHANGES, DONE, HELD, note, print_json, progress, say
+from marketsync_dagster.values.errors import MarketSyncError
+
+if TYPE_CHECKING:
+    from marketsync_dagster.push.plan import Plan, PlanOptions
+    from marketsync_dagster.stages.project import Project
+
+_ROWS_SHOWN = 10
+
+
+class Mode(StrEnum):
+    full = "full"
+    partial = "partial"
+
+
+class What(StrEnum):
+    price = "price"
+    stock = "stock"
+
+
+def register(app: typer.Typer) -> None:
+    app.command("plan", help="Show what a push would send, and send nothing.")(plan)
+
+
+def plan(
+    outlet: Annotated[str | None, typer.Option(help="Only these outlets: A,B.")] = None,
+    platform: Annotated[str | None, typer.Option(help="Only this platform.")] = None,
+    mode: Annotated[
+        Mode, typer.Option(help="full: every row; partial: what the platform does not know yet.")
+    ] = Mode.partial,
+    sku: Annotated[list[str] | None, typer.Option(help="Only this SKU; may be repeated.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=10_000_000, help="At most so many rows each.")
+    ] = None,
+    field: Annotated[list[What] | None, typer.Option(help="Only the price, or the stock.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
+    export: Annotated[
+        Path | None, typer.Option(help="Write each channel's feed as CSV into this folder.")
+    ] = None,
+) -> int:
+    """Exit code 2 if anything would be sent, 3 if anything is held, 0 if there is nothing."""
+    from marketsync_dagster.cli import names
+    from marketsync_dagster.cli.session import opened
+    from marketsync_dagster.cli.session import settings as load
+
+    settings = load()
+    outlets = names.outlets_of(settings, outlet)
+    platforms = settings.platforms()
+    if platform is not None:
+        platforms = [names.platform_of(settings, platform)]
+    skus = names.skus_of(sku)
+    channels = [(o, p) for p in platforms for o in outlets if settings.channel(o, p)]
+    if not channels:
+        raise MarketSyncError(
+            f"there is no channel of {', '.join(outlets)} on {', '.join(platforms) or 'any'}",
+            "add one under channels in the configuration",
+        )
+    from marketsync_dagster.push.plan import PlanOptions
+
+    with opened(given=settings) as project:
+        check_skus(project, outlets, skus)
+        options = PlanOptions(
+            mode=mode.value,
+            skus=tuple(skus),
+            limit=limit,
+            fields=tuple(what.value for what in dict.fromkeys(field or ())),
+        )
+        plans = _plans(project, channels, options, silent=as_json)
+        files = _export(project, channels, export) if export is not None else []
+    documents = [document(one) for one in plans]
+    if as_json:
+        print_json({"channels": documents, "exported": [str(file) for file in files]})
+    else:
+        for one in documents:
+            _print(one)
+        _print_total(documents)
+        for file in files:
+            note(f"wrote {file}")
+    if any(one["held"] for one in documents):
+        return HELD
+    return CHANGES if any(one["to_send"] for one in documents) else DONE
+
+
+def check_skus(project: Project, outlets: list[str], skus: list[str]) -> None:
+    """UsageError for a SKU that no catalog of `outlets` has."""
+    if not skus:
+        return
+    from marketsync_dagster.cli.names import one_of
+    from marketsync_dagster.stages.catalog import CATALOG_KEY
+    from marketsync_dagster.stages.preview import feed_now
+
+    known: dict[str, None] = {}
+    for outlet in outlets:
+        platforms = [p for p in project.settings.platforms() if project.settings.channel(outlet, p)]
+        if project.frames.stamp(CATALOG_KEY, outlet) is not None:
+            catalog = project.frames.read(CATALOG_KEY, outlet)
+        elif platforms:
+            catalog = feed_now(project, outlet, platforms[0])[1]
+        else:
+            return  # nothing was read yet, and nothing says what there would be
+        known |= dict.fromkeys(catalog["sku"].tolist())
+    for word in skus:
+        if word not in known:
+            one_of("SKU", word, known)
+
+
+def _plans(
+    project: Project, channels: list[tuple[str, str]], options: PlanOptions, *, silent: bool
+) -> list[Plan]:
+    from marketsync_dagster.stages.preview import preview
+
+    found: list[Plan] = []
+    failed: list[MarketSyncError] = []
+    with progress("planning", silent=silent) as tell:
+        for outlet, platform in channels:
+            tell(f"planning {outlet} on {platform}")
+            try:
+                found.append(preview(project, outlet, platform, options))
+            except MarketSyncError as error:
+                failed.append(error)
+    if failed:
+        more = len(failed) - 1
+        rest = f" (and {more} other channel{'s' * (more > 1)} cannot be planned)" if more else ""
+        raise MarketSyncError(failed[0].message + rest, failed[0].next_step)
+    return found
+
+
+def document(plan: Plan) -> dict[str, Any]:
+    """A plan as `plan --json` prints it. The counts are those of the channel law."""
+    from dataclasses import asdict
+
+    counts = plan.counts()
+    rows = plan.rows.astype(object)
+    rows = rows.where(rows.notna(), None)
+    return {
+        "outlet": plan.base.outlet,
+        "platform": plan.base.platform,
+        "account": plan.base.account,
+        "kind": plan.kind,
+        "mode": plan.options.mode,
+        "extract_id": plan.base.extract_id,
+        "catalog_rows": plan.catalog_rows,
+        "unmapped": counts["unmapped"],
+        "held": counts["held"],
+        "unchanged": counts["unchanged"],
+        "deselected": counts["deselected"],
+        "to_send": counts["sent"],
+        "deselected_because": {reason: n for reason, n in plan.deselected.items() if n},
+        "findings": [asdict(finding) for finding in plan.findings],
+        "rows": rows.to_dict(orient="records"),
+    }
+
+
+def _print(plan: dict[str, Any]) -> None:
+    from marketsync_dagster.cli.plans import finding_text, print_rows
+
+    say(
+        f"{plan['outlet']} on {plan['platform']} ({plan['kind']}, {plan['mode']}): "
+        f"{plan['catalog_rows']:,} catalog rows = {plan['unmapped']:,} unmapped + "
+        f"{plan['held']:,} held + {plan['unchanged']:,} unchanged + {plan['deselected']:,} "
+        f"deselected + {plan['to_send']:,} to send"
+    )
+    for reason, rows in plan["deselected_because"].items():
+        say(f"  deselected: {rows:,} {reason}")
+    for finding in plan["findings"]:
+        say(f"  guard: {finding_text(finding)}")
+    if plan["rows"]:
+        currencies = sorted({row["currency"] for row in plan["rows"]})
+        held = plan["held"] > 0 and plan["to_send"] == 0
+        print_rows(plan["rows"], _ROWS_SHOWN, ", ".join(currencies), held=held)
+
+
+def _print_total(plans: list[dict[str, Any]]) -> None:
+    to_send = sum(plan["to_send"] for plan in plans)
+    held = sum(plan["held"] for plan in plans)
+    if held:
+        say(f"held: {held:,} rows; to send: {to_send:,}")
+        note("next: marketsync run partial_sync, then marketsync plans list shows what to decide")
+    elif to_send:
+        say(f"to send: {to_send:,} rows")
+        note("next: marketsync run partial_sync")
+    else:
+        say("nothing to do: every channel has been told what it should show")
+
+
+def _export(project: Project, channels: list[tuple[str, str]], folder: Path) -> list[Path]:
+    from marketsync_dagster.catalog.feed_csv import write_feed_csv
+    from marketsync_dagster.stages.preview import feed_now
+
+    folder.mkdir(parents=True, exist_ok=True)
+    files: list[Path] = []
+    for outlet, platform in channels:
+        file = folder / f"{outlet}_{platform}.csv"
+        write_feed_csv(feed_now(project, outlet, platform)[0], file)
+        files.append(file)
+    return files

@@ -1,0 +1,131 @@
+"""What `config check` finds beyond the configuration itself: its files, folders and secrets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from marketsync_dagster.config.accounts import PasonsAccount, SecretRef, TrackerAccount
+from marketsync_dagster.config.load import display, find_config, load_settings
+from marketsync_dagster.config.problems import At, ConfigMistakes, Mistake, path_text
+from marketsync_dagster.config.settings import Settings
+from marketsync_dagster.config.yaml_file import Document, read_yaml
+from marketsync_dagster.values.errors import MarketSyncError
+
+
+@dataclass
+class Report:
+    """What was found; `summary` says what the configuration is about if nothing is wrong."""
+
+    file: str
+    errors: list[Mistake] = field(default_factory=list)
+    warnings: list[Mistake] = field(default_factory=list)
+    summary: str = ""
+
+
+Found = Iterator[tuple[str, At, str]]
+
+
+def check_configuration() -> Report:
+    """Read the configuration as a run would, and look at everything that it names.
+
+    ConfigError only where there is no file to read.
+    """
+    file = find_config()
+    report = Report(display(file.absolute()))
+    try:
+        settings = load_settings(file)
+    except ConfigMistakes as error:
+        report.errors = error.mistakes
+        return report
+    document = read_yaml(settings.file.read_bytes())
+    for check in (_extracts, _mapping_files, _secrets, _channels):
+        for kind, at, message in check(settings):
+            mistake = _mistake(report.file, document, at, message)
+            (report.errors if kind == "error" else report.warnings).append(mistake)
+    for found in (report.errors, report.warnings):
+        found.sort(key=lambda mistake: mistake.line)
+    platforms = ", ".join(settings.platforms()) or "no platform"
+    report.summary = (
+        f"{report.file} is valid: {len(settings.outlets)} outlets, {len(settings.accounts)} "
+        f"accounts, {len(settings.channels)} channels on {platforms}"
+    )
+    return report
+
+
+def _mistake(file: str, document: Document, at: At, message: str) -> Mistake:
+    return Mistake(file, document.line_of(at), path_text(at), message)
+
+
+def _extracts(settings: Settings) -> Found:
+    from marketsync_dagster.pos.files import find_extracts
+
+    for name, outlet in settings.outlets.items():
+        at: At = ("outlets", name, "extract", "path")
+        folder = settings.root / outlet.extract.path
+        if not folder.exists():
+            yield "error", at, f"expected a folder, got nothing at {display(folder)}"
+        elif not folder.is_dir():
+            yield "error", at, f"expected a folder, got a file at {display(folder)}"
+        else:
+            try:
+                files = find_extracts(folder, outlet.extract.pattern)
+            except MarketSyncError as error:
+                yield "error", at, f"expected a folder that can be read, got: {error.message}"
+                continue
+            if not files:
+                message = f"expected files like {outlet.extract.pattern}, got none yet"
+                yield "warning", at, f"{message} in {display(folder)}"
+
+
+def _mapping_files(settings: Settings) -> Found:
+    from marketsync_dagster.catalog.mapping_file import read_mapping_file
+
+    seen: set[str] = set()
+    for index, channel in enumerate(settings.channels):
+        if channel.mapping.file is None or str(channel.mapping.file) in seen:
+            continue
+        seen.add(str(channel.mapping.file))
+        at: At = ("channels", index, "mapping", "file")
+        path = settings.root / channel.mapping.file
+        if not path.exists():
+            yield "error", at, f"expected a mapping file, got nothing at {display(path)}"
+            continue
+        try:
+            read_mapping_file(path)
+        except MarketSyncError as error:
+            for line in error.message.splitlines():
+                yield "error", at, line
+
+
+def _secrets(settings: Settings) -> Found:
+    refs: list[tuple[At, SecretRef | None]] = []
+    for name, account in settings.accounts.items():
+        if isinstance(account, TrackerAccount):
+            refs.append((("accounts", name, "api_key"), account.api_key))
+            refs.append((("accounts", name, "api_secret"), account.api_secret))
+        elif isinstance(account, PasonsAccount):
+            refs.append((("accounts", name, "auth", "key"), account.auth.key))
+    for index, target in enumerate(settings.alerts.targets):
+        refs.append((("alerts", "targets", index), target))
+    for at, ref in refs:
+        if ref is not None and not os.environ.get(ref.env):
+            yield "warning", at, f"environment variable {ref.env} is not set here"
+
+
+def _channels(settings: Settings) -> Found:
+    for index, channel in enumerate(settings.channels):
+        if channel.auto_push and not channel.push_enabled:
+            message = "true does nothing while push_enabled is false: changes are only planned"
+            yield "warning", ("channels", index, "auto_push"), message
+    used = {channel.outlet for channel in settings.channels}
+    for outlet in settings.outlets:
+        if outlet not in used:
+            yield "warning", ("outlets", outlet), "no channel shows this outlet"
+    used = {channel.account for channel in settings.channels}
+    for account in settings.accounts:
+        if account not in used:
+            yield "warning", ("accounts", account), "no channel uses this account"
+    if settings.routes:
+        yield "warning", ("routes",), "orders are not routed yet: this has no effect"

@@ -1,0 +1,146 @@
+"""The command `marketsync`: its groups of commands, its errors and its exit codes.
+
+What a command does is in the module of its group; heavy imports stay inside the commands.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from typer.exceptions import Abort, Exit, TyperException
+
+from marketsync_dagster.cli import (
+    changes,
+    demo,
+    dev,
+    extract,
+    ledger,
+    mapping,
+    plans,
+    run,
+    sandbox,
+    setup,
+    shown,
+)
+from marketsync_dagster.cli.output import DONE, ERROR, INTERRUPTED, USAGE, clean
+from marketsync_dagster.values.errors import MarketSyncError
+
+_HELP = (
+    "Makes every marketplace show what the tills say, outlet by outlet, and proves it.\n\n"
+    "Exit codes: 0 done, 1 error, 2 there are changes (plan), 3 something is held, "
+    "4 finished with bad outlets or refused rows, 64 wrong usage."
+)
+app = typer.Typer(
+    name="marketsync",
+    help=_HELP,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def _options(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        typer.Option(
+            "--config", help="The configuration (else MARKETSYNC_CONFIG, ./marketsync.yaml)."
+        ),
+    ] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
+) -> None:
+    if config is not None:
+        # child processes and Dagster's code location find the file by this name
+        os.environ["MARKETSYNC_CONFIG"] = str(config.absolute())
+    context.obj = {"debug": debug}
+
+
+for _module in (setup, demo, dev, sandbox, run, changes, plans, shown, mapping, extract, ledger):
+    _module.register(app)
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and return its exit code; never raises for what a user can cause."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    environment = dict(os.environ)
+    try:
+        code = _run(words)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # `marketsync ... | head`: the reader has what it wants
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return DONE
+    finally:
+        _restore(environment)
+    return code
+
+
+def _run(words: list[str]) -> int:
+    debug = "--debug" in words
+    try:
+        result = app(words, prog_name="marketsync", standalone_mode=False)
+    except Exit as end:
+        return end.exit_code
+    except (KeyboardInterrupt, Abort):
+        return _complain("interrupted", "", INTERRUPTED)
+    except TyperException as error:
+        if not words or type(error).__name__ == "NoArgsIsHelpError":
+            print(error.format_message(), file=sys.stderr)
+            return USAGE
+        return _complain(error.format_message(), f"marketsync {_command(words)}--help", USAGE)
+    except MarketSyncError as error:
+        if debug:
+            traceback.print_exc()
+        return _complain(error.message, error.next_step, error.exit_code)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        # a full disk, a folder that cannot be written: the user's machine, not a bug
+        if debug:
+            traceback.print_exc()
+        where = f": {error.filename}" if error.filename else ""
+        return _complain(f"{(error.strerror or str(error)).lower()}{where}", "", ERROR)
+    return result if isinstance(result, int) else DONE
+
+
+def _complain(message: str, next_step: str, code: int) -> int:
+    """The one message of a failure, on stderr."""
+    lines = [clean(line) for line in message.strip().splitlines()] or ["failed"]
+    print("error: " + "\n       ".join(lines), file=sys.stderr)
+    if next_step:
+        print(f"next: {clean(' '.join(next_step.split()))}", file=sys.stderr)
+    return code
+
+
+def _command(words: list[str]) -> str:
+    """The command's own words among the arguments: `plans show `."""
+    found: list[str] = []
+    group: object = typer.main.get_command(app)
+    for word in words:
+        commands = getattr(group, "commands", None)
+        if not commands or word not in commands:
+            continue
+        found.append(word)
+        group = commands[word]
+    return "".join(f"{word} " for word in found)
+
+
+def _restore(environment: dict[str, str]) -> None:
+    """Undo what `--config` and the demo's fake secrets did to this process."""
+    for name in set(os.environ) - set(environment):
+        del os.environ[name]
+    for name, value in environment.items():
+        if os.environ.get(name) != value:
+            os.environ[name] = value
+
+
+if __name__ == "__main__":
+    sys.exit(main())

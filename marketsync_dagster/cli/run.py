@@ -1,0 +1,151 @@
+"""`marketsync run JOB`: a Dagster job in this process, seen in the UI's history like any other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from marketsync_dagster.cli.changes import Mode
+from marketsync_dagster.cli.output import (
+    DONE,
+    FINISHED_WITH_FAULTS,
+    HELD,
+    figures,
+    note,
+    print_json,
+    progress,
+    say,
+    table,
+)
+from marketsync_dagster.values.errors import UsageError
+
+if TYPE_CHECKING:
+    from marketsync_dagster.automation.launch import RunReport
+    from marketsync_dagster.config.settings import Settings
+
+_NUMBERS = (
+    "rows sent applied accepted_async accepted_unverified refused retryable unknown auth_failed "
+    "unsupported held unmapped unchanged deselected rejected duplicates calls"
+).split()
+
+
+def register(app: typer.Typer) -> None:
+    app.command("run", help="Run a job now, for some outlets or all.")(run)
+
+
+def job_names(settings: Settings) -> list[str]:
+    """The jobs that can be run from here, without loading Dagster."""
+    pushes = [f"push_{platform}" for platform in settings.platforms()]
+    return [
+        *("full_sync", "partial_sync", "stock_sync", "product_sync", "refresh_mappings"),
+        *pushes,
+        "test_connections",
+    ]
+
+
+def run(
+    job: Annotated[str, typer.Argument(metavar="JOB", help="full_sync, partial_sync, ...")],
+    outlet: Annotated[str | None, typer.Option(help="Only these outlets: A,B.")] = None,
+    everything: Annotated[bool, typer.Option("--all", help="All outlets (the default).")] = False,
+    mode: Annotated[
+        Mode | None, typer.Option(help="full: every row; partial: what is not known yet.")
+    ] = None,
+    sku: Annotated[list[str] | None, typer.Option(help="Only this SKU; may be repeated.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=10_000_000, help="At most so many rows each.")
+    ] = None,
+    force_older: Annotated[
+        bool, typer.Option("--force-older", help="Take an older extract after a newer one.")
+    ] = False,
+    by: Annotated[str | None, typer.Option(help="Who asks (default: who is logged in).")] = None,
+    reason: Annotated[str, typer.Option(help="Why an older extract is forced.")] = "",
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON alone.")] = False,
+) -> int:
+    from marketsync_dagster.cli import names
+    from marketsync_dagster.cli.changes import check_skus
+    from marketsync_dagster.cli.local import prepare
+    from marketsync_dagster.cli.session import opened
+
+    settings = prepare()
+    names.one_of("job", job, job_names(settings))
+    outlets = names.outlets_of(settings, outlet, everything=everything)
+    skus = names.skus_of(sku)
+    if by is not None and not by.strip():
+        raise UsageError("--by is empty", "--by 'Jane Doe'")
+    who = by.strip() if by else names.user()
+    if force_older and not reason.strip():
+        raise UsageError("--force-older needs a reason", "--reason 'the newer one was wrong'")
+    options: dict[str, Any] = {"created_by": who}
+    if mode is not None:
+        options["mode"] = mode.value
+    if skus:
+        options["skus"] = skus
+    if limit is not None:
+        options["limit"] = limit
+    if force_older:
+        options |= {"force_older": True, "by": who, "reason": reason.strip()}
+    with opened(who, settings) as project:
+        check_skus(project, outlets, skus)
+        report = launched(project, job, outlets, options, silent=as_json)
+    if as_json:
+        print_json(
+            {
+                "run_id": report.run_id,
+                "job": job,
+                "success": report.success,
+                "results": report.results,
+                "errors": report.errors,
+                "exit_code": report.exit_code,
+            }
+        )
+    else:
+        print_report(job, report)
+    return report.exit_code
+
+
+def launched(
+    project: Any, job: str, outlets: list[str], options: dict[str, Any], *, silent: bool = False
+) -> RunReport:
+    """Run the job with a word on stderr about what it does."""
+    with progress(f"{job}: starting", silent=silent) as tell:
+        from marketsync_dagster.automation.launch import launch
+
+        def watch(step: str, outlet: str, done: int, total: int) -> None:
+            tell(f"{job}: {step}{f' {outlet}' if outlet else ''} ({done:,} of {total:,})")
+
+        return launch(project, job, outlets, options, watch)
+
+
+def print_report(job: str, report: RunReport) -> None:
+    """Each stage of each outlet in a line, then what needs attention."""
+    rows = [
+        (
+            result["stage"],
+            result["outlet"],
+            result["state"] if result["ok"] else f"{result['state']} (!)",
+            figures(result.get("numbers", {}), _NUMBERS),
+        )
+        for result in report.results
+    ]
+    if rows:
+        table(("stage", "outlet", "state", "figures"), rows)
+    say_faults(report)
+    ends = {
+        DONE: "done",
+        HELD: "held; marketsync plans list shows what to decide",
+        FINISHED_WITH_FAULTS: "finished, with outlets or rows to look at",
+    }
+    note(f"{job}: {ends.get(report.exit_code, 'failed')} (run {report.run_id})")
+
+
+def say_faults(report: RunReport) -> None:
+    """What needs attention, each with its next step."""
+    for result in report.results:
+        if result["ok"]:
+            continue
+        say(f"{result['outlet'] or 'all outlets'}, {result['stage']}: {result['reason']}")
+        if result.get("next_step"):
+            say(f"  next: {result['next_step']}")
+    for error in report.errors:
+        note(f"error: {error}")

@@ -1,0 +1,232 @@
+"""What must hold between the sections of marketsync.yaml, so that no outlet overwrites another.
+
+A rule that one section can check by itself belongs to that section's class.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Hashable, Iterator
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from marketsync_dagster.config.accounts import PasonsAccount, SecretRef, TrackerAccount
+from marketsync_dagster.config.problems import Problem, Problems, closest
+from marketsync_dagster.values.money import to_minor
+
+if TYPE_CHECKING:
+    from marketsync_dagster.config.channels import Channel
+    from marketsync_dagster.config.settings import Settings
+
+
+def check_settings(settings: Settings) -> None:
+    """Raise `Problems` naming every rule that is broken, each with its path in the file."""
+    found = list(_channels_name_what_exists(settings))
+    if not found:  # the other rules follow the names
+        for rule in _RULES:
+            found.extend(rule(settings))
+    if found:
+        raise Problems(found)
+
+
+def note_secrets(settings: Settings) -> None:
+    """Tell every secret's reference its path in the file, for the message when it is not set."""
+    for name, account in settings.accounts.items():
+        if isinstance(account, TrackerAccount):
+            _note(account.api_key, f"accounts.{name}.api_key")
+            _note(account.api_secret, f"accounts.{name}.api_secret")
+        else:
+            _note(account.auth.key, f"accounts.{name}.auth.key")
+    for index, target in enumerate(settings.alerts.targets):
+        _note(target, f"alerts.targets[{index}]")
+
+
+def _note(ref: SecretRef | None, where: str) -> None:
+    if ref is not None:
+        ref.found_at(where)
+
+
+def _channels_name_what_exists(settings: Settings) -> Iterator[Problem]:
+    for index, channel in enumerate(settings.channels):
+        for section, key, name, known in (
+            ("outlets", "outlet", channel.outlet, settings.outlets),
+            ("accounts", "account", channel.account, settings.accounts),
+        ):
+            if name not in known:
+                choice = f" ({', '.join(known)})" if 0 < len(known) <= 12 else ""
+                yield Problem(
+                    f"expected one of {section}{choice}{closest(name, list(known))}, got '{name}'",
+                    ("channels", index, key),
+                )
+
+
+def _one_channel_per_outlet_and_platform(settings: Settings) -> Iterator[Problem]:
+    yield from _unique(
+        settings,
+        lambda channel: (channel.outlet, settings.platform_of(channel)),
+        "account",
+        lambda channel, first: (
+            f"expected one channel for outlet {channel.outlet} on "
+            f"{settings.platform_of(channel)}, got a second one besides channels[{first}]"
+        ),
+    )
+
+
+def _no_branch_overwrites_another_on_tracker(settings: Settings) -> Iterator[Problem]:
+    """Tracker KE keeps one price per product and key, whatever the branch (contract 2.6)."""
+    because = "one price per key: the last branch would overwrite the others"
+    yield from _unique(
+        settings,
+        lambda channel: (
+            channel.account
+            if isinstance(settings.accounts[channel.account], TrackerAccount)
+            else None
+        ),
+        "account",
+        lambda channel, first: (
+            f"expected an account of its own for outlet {channel.outlet}, got {channel.account}, "
+            f"which outlet {settings.channels[first].outlet} uses ({because})"
+        ),
+    )
+    holders: dict[Hashable, str] = {}
+    for name, account in settings.accounts.items():
+        if not isinstance(account, TrackerAccount):
+            continue
+        key = (account.base_url.lower(), account.api_key.env)
+        other = holders.setdefault(key, name)
+        if other != name:
+            yield Problem(
+                f"expected a key of its own, got the key and base_url of accounts.{other} "
+                f"({because})",
+                ("accounts", name, "api_key"),
+            )
+
+
+def _no_store_overwrites_another_on_pasons(settings: Settings) -> Iterator[Problem]:
+    def address(channel: Channel) -> Hashable:
+        account = settings.accounts[channel.account]
+        if not isinstance(account, PasonsAccount):
+            return None
+        url = account.base_url.lower() + account.request.path
+        return url, channel.store_id if _carries_the_store(account) else ""
+
+    for index, channel in enumerate(settings.channels):
+        account = settings.accounts[channel.account]
+        if (
+            isinstance(account, PasonsAccount)
+            and _carries_the_store(account)
+            and channel.store_id is None
+        ):
+            yield Problem(
+                f"expected the store's id, because requests of accounts.{channel.account} "
+                "carry it, got nothing",
+                ("channels", index, "store_id"),
+            )
+    yield from _unique(
+        settings,
+        address,
+        "store_id",
+        lambda channel, first: (
+            f"expected an address and store_id of its own, got those of channels[{first}], outlet "
+            f"{settings.channels[first].outlet} (the last outlet would overwrite the other)"
+        ),
+    )
+    yield from _unique(
+        settings,
+        lambda channel: (
+            (channel.account, channel.store_id)
+            if isinstance(settings.accounts[channel.account], PasonsAccount) and channel.store_id
+            else None
+        ),
+        "store_id",
+        lambda channel, first: (
+            f"expected a store_id of its own within accounts.{channel.account}, "
+            f"got that of channels[{first}]"
+        ),
+    )
+
+
+def _carries_the_store(account: PasonsAccount) -> bool:
+    """Whether requests tell the store: in header, body or query, or in a place in the URL."""
+    if account.request.store.in_ in ("header", "body", "query"):
+        return True
+    return "{store_id}" in account.base_url + account.request.path
+
+
+def _catalog_scopes_are_of_one_platform(settings: Settings) -> Iterator[Problem]:
+    first: dict[str, str] = {}
+    for name, account in settings.accounts.items():
+        scope = settings.scope_of(name)
+        other = first.setdefault(scope, name)
+        if settings.accounts[other].platform != account.platform:
+            yield Problem(
+                f"expected a scope of {account.platform} accounts only, got '{scope}', which "
+                f"accounts.{other} ({settings.accounts[other].platform}) uses",
+                ("accounts", name, "catalog"),
+            )
+
+
+def _mapping_files_are_of_one_platform(settings: Settings) -> Iterator[Problem]:
+    first: dict[str, int] = {}
+    for index, channel in enumerate(settings.channels):
+        if channel.mapping.file is None:
+            continue
+        other = first.setdefault(os.path.normpath(channel.mapping.file), index)
+        if settings.platform_of(settings.channels[other]) != settings.platform_of(channel):
+            yield Problem(
+                f"expected a file of {settings.platform_of(channel)} ids only, got the file of "
+                f"channels[{other}] ({settings.platform_of(settings.channels[other])})",
+                ("channels", index, "mapping", "file"),
+            )
+
+
+def _no_extract_is_read_for_two_outlets(settings: Settings) -> Iterator[Problem]:
+    first: dict[Hashable, str] = {}
+    for name, outlet in settings.outlets.items():
+        place = (os.path.normpath(outlet.extract.path), outlet.extract.pattern)
+        other = first.setdefault(place, name)
+        if other != name:
+            yield Problem(
+                f"expected files of its own, got the path and pattern of outlets.{other}",
+                ("outlets", name, "extract", "path"),
+            )
+
+
+def _prices_fit_the_currency(settings: Settings) -> Iterator[Problem]:
+    for index, channel in enumerate(settings.channels):
+        currency = settings.currency_of(channel.outlet)
+        for key in ("round_to", "minimum"):
+            amount: Decimal | None = getattr(channel.pricing, key)
+            try:
+                if amount is not None:
+                    to_minor(amount, currency)
+            except ValueError:
+                yield Problem(
+                    f"expected no more decimals than {currency} has, got {amount}",
+                    ("channels", index, "pricing", key),
+                )
+
+
+def _unique(
+    settings: Settings,
+    key_of: Callable[[Channel], Hashable],
+    at: str,
+    message: Callable[[Channel, int], str],
+) -> Iterator[Problem]:
+    """A problem for every channel whose key (None: not concerned) an earlier one has."""
+    first: dict[Hashable, int] = {}
+    for index, channel in enumerate(settings.channels):
+        key = key_of(channel)
+        if key is not None and first.setdefault(key, index) != index:
+            yield Problem(message(channel, first[key]), ("channels", index, at))
+
+
+_RULES: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
+    _one_channel_per_outlet_and_platform,
+    _no_branch_overwrites_another_on_tracker,
+    _no_store_overwrites_another_on_pasons,
+    _catalog_scopes_are_of_one_platform,
+    _mapping_files_are_of_one_platform,
+    _no_extract_is_read_for_two_outlets,
+    _prices_fit_the_currency,
+)

@@ -1,0 +1,159 @@
+"""The whole of marketsync.yaml: what may be said in it, and what holds when nothing is said.
+
+The sections are `config.outlets`, `config.accounts` and `config.channels`, and can be imported
+from here. Rules over several sections are `config.rules`; reading the file is `config.load`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import Field, PrivateAttr, model_validator
+
+from marketsync_dagster.config.accounts import (
+    PLATFORMS,
+    Account,
+    AccountBase,
+    PasonsAccount,
+    PasonsAuth,
+    PasonsRequest,
+    PasonsResponse,
+    PasonsStore,
+    PasonsTest,
+    Quota,
+    Retry,
+    SecretRef,
+    Timeouts,
+    TrackerAccount,
+)
+from marketsync_dagster.config.channels import (
+    Channel,
+    GuardSettings,
+    MappingSettings,
+    PricingSettings,
+    StockSettings,
+)
+from marketsync_dagster.config.outlets import COLUMNS, Defaults, ExtractSettings, Outlet
+from marketsync_dagster.config.scalars import Cron, Name, Number, Section, Whole
+
+__all__ = [
+    "COLUMNS",
+    "PLATFORMS",
+    "Account",
+    "AccountBase",
+    "Alerts",
+    "Channel",
+    "Defaults",
+    "ExtractSettings",
+    "GuardSettings",
+    "MappingSettings",
+    "Outlet",
+    "PasonsAccount",
+    "PasonsAuth",
+    "PasonsRequest",
+    "PasonsResponse",
+    "PasonsStore",
+    "PasonsTest",
+    "PricingSettings",
+    "Quota",
+    "Retention",
+    "Retry",
+    "Schedules",
+    "SecretRef",
+    "Settings",
+    "StockSettings",
+    "Timeouts",
+    "TrackerAccount",
+]
+
+
+class Schedules(Section):
+    """When the jobs run once their schedules are switched on; null: no such schedule."""
+
+    partial: Cron = "*/30 * * * *"
+    full: Cron = "0 2 * * *"
+    stock: Cron = "*/30 * * * *"
+    products: Cron = "0 * * * *"
+    orders: Cron = "*/15 * * * *"
+    mappings: Cron = "0 3 * * *"
+    reconcile: Cron = "0 4 * * *"
+    connections: Cron = "0 * * * *"
+
+
+class Alerts(Section):
+    targets: list[SecretRef] = Field(default_factory=list)
+    no_success_hours: Number = Field(default=2, gt=0)
+
+
+class Retention(Section):
+    runs_days: Whole = Field(default=90, ge=1)
+    api_calls_days: Whole = Field(default=30, ge=1)
+    extracts_days: Whole = Field(default=90, ge=1)
+
+
+class Settings(Section):
+    """The whole of marketsync.yaml, and where it lies."""
+
+    version: Literal[1]
+    defaults: Defaults = Defaults()
+    outlets: dict[Name, Outlet] = Field(min_length=1)
+    accounts: dict[Name, Account] = Field(default_factory=dict)
+    channels: list[Channel] = Field(default_factory=list)
+    routes: list[dict[str, Any]] = Field(default_factory=list)
+    schedules: Schedules = Schedules()
+    alerts: Alerts = Alerts()
+    retention: Retention = Retention()
+    lease_wait_s: Number = Field(default=60.0, ge=0)
+    """How long a run waits for a channel that another run holds."""
+
+    _file: Path = PrivateAttr(default=Path("marketsync.yaml"))
+    _home: Path = PrivateAttr(default=Path(".marketsync"))
+
+    @property
+    def file(self) -> Path:
+        """The file that this was read from, absolute."""
+        return self._file
+
+    @property
+    def root(self) -> Path:
+        """The folder that relative paths in the file start from."""
+        return self._file.parent
+
+    @property
+    def home(self) -> Path:
+        """The folder of everything that MarketSync writes: ledger, frames, archive."""
+        return self._home
+
+    def currency_of(self, outlet: str) -> str:
+        return self.outlets[outlet].currency or self.defaults.currency
+
+    def timezone_of(self, outlet: str) -> str:
+        return self.outlets[outlet].timezone or self.defaults.timezone
+
+    def platform_of(self, channel: Channel) -> str:
+        return self.accounts[channel.account].platform
+
+    def platforms(self) -> list[str]:
+        """Platforms with at least one channel, in the order of `PLATFORMS`."""
+        used = {self.platform_of(channel) for channel in self.channels}
+        return [platform for platform in PLATFORMS if platform in used]
+
+    def channels_of(self, platform: str) -> dict[str, Channel]:
+        """Outlet -> its channel on `platform`; an outlet has at most one there."""
+        return {c.outlet: c for c in self.channels if self.platform_of(c) == platform}
+
+    def channel(self, outlet: str, platform: str) -> Channel | None:
+        return self.channels_of(platform).get(outlet)
+
+    def scope_of(self, account: str) -> str:
+        """The catalog scope of an account: its `catalog`, else its own name."""
+        return self.accounts[account].catalog or account
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Self:
+        from marketsync_dagster.config.rules import check_settings, note_secrets
+
+        check_settings(self)
+        note_secrets(self)
+        return self

@@ -1,0 +1,216 @@
+"""What the commands say and write when they are used as they should be."""
+
+from __future__ import annotations
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from marketsync_dagster_tests.cli.conftest import EXTRACT, MAPPING, Run
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_init_writes_a_project_that_is_valid_and_never_overwrites(empty: Path, run: Run) -> None:
+    (empty / "workspace.yaml").write_text("mine\n")
+    (empty / ".gitignore").write_text("*.log")
+    result = run("init")
+    assert result.code == 0
+    assert "kept as it was: workspace.yaml" in result.out
+    assert (empty / "workspace.yaml").read_text() == "mine\n"
+    ignored = (empty / ".gitignore").read_text().splitlines()
+    assert ignored == ["*.log", ".marketsync/", ".dagster/", "extracts/"]
+    checked = run("config", "check", "--json")
+    assert checked.code == 0
+    report = json.loads(checked.out)
+    assert report["ok"] is True
+    assert report["errors"] == []
+    assert all(warning["line"] > 0 for warning in report["warnings"])
+    before = {path: path.read_bytes() for path in empty.rglob("*") if path.is_file()}
+    assert run("init").code == 1
+    assert {path: path.read_bytes() for path in empty.rglob("*") if path.is_file()} == before
+
+
+@pytest.mark.parametrize("name", ["dagster.yaml", "workspace.yaml"])
+def test_what_init_writes_for_dagster_is_what_the_checkout_uses(name: str) -> None:
+    template = ROOT / "marketsync_dagster" / "cli" / "templates" / name
+    assert template.read_text() == (ROOT / name).read_text()
+
+
+def test_config_check_looks_at_files_and_folders(project: Path, run: Run) -> None:
+    assert run("config", "check").code == 0
+    shutil.rmtree(project / "extracts" / "side")
+    (project / "mappings" / "main.csv").write_text(MAPPING + "1001,prod_2,,\n")
+    (project / "mappings" / "side.csv").unlink()
+    result = run("config", "check", "--json")
+    assert result.code == 1
+    errors = {error["path"]: error for error in json.loads(result.out)["errors"]}
+    assert errors["outlets.side.extract.path"]["line"] == 4
+    assert "main.csv:3" in errors["channels[0].mapping.file"]["message"]
+    assert "expected a mapping file" in errors["channels[1].mapping.file"]["message"]
+    text = run("config", "check")
+    assert text.code == 1
+    assert text.err.count("error: ") == 1
+
+
+def test_check_extract_needs_no_configuration(empty: Path, run: Run) -> None:
+    (empty / "x.csv").write_text(EXTRACT + "1004,Bad,,-3,1\n1001,Tomato Ketchup 500g,,,\n")
+    (empty / "marketsync.yaml").write_text("broken: [")
+    result = run("check-extract", "x.csv", "--json")
+    assert result.code == 4
+    report = json.loads(result.out)
+    assert list(report) == ["rows", "accepted", "rejected", "duplicates", "rejects"]
+    assert report["rows"] == report["accepted"] + report["rejected"] + report["duplicates"] == 5
+    keys = ["file", "line", "column", "value", "reason", "next_step"]
+    assert all(list(reject) == keys for reject in report["rejects"])
+    assert "negative_price" in run("check-extract", "x.csv").out
+
+
+def test_check_extract_takes_named_columns(empty: Path, run: Run) -> None:
+    (empty / "x.csv").write_text('Kode,"Jina, fupi",Bei\n1,Sukari,"1,600.00"\n')
+    columns = r"sku=Kode,name=Jina\, fupi,price=Bei"
+    result = run("check-extract", "x.csv", "--columns", columns, "--json")
+    assert (result.code, json.loads(result.out)["accepted"]) == (0, 1)
+
+
+def test_plan_says_what_would_be_sent_and_sends_nothing(project: Path, run: Run) -> None:
+    held = run("plan", "--outlet", "main", "--platform", "tracker_ke", "--json")
+    assert held.code == 3
+    (channel,) = json.loads(held.out)["channels"]
+    terms = ("unmapped", "held", "unchanged", "deselected", "to_send")
+    assert sum(channel[term] for term in terms) == channel["catalog_rows"] == 3
+    assert (channel["unmapped"], channel["held"]) == (2, 1)
+    changes = run("plan", "--outlet", "side")
+    assert changes.code == 2
+    assert "side on tracker_ke (initial, partial): 3 catalog rows" in changes.out
+    assert run("history", "--json").out == "[]\n"
+    assert run("plans", "list", "--json").out == "[]\n"
+
+
+def test_names_with_markup_are_shown_as_they_are(project: Path, run: Run) -> None:
+    (project / "mappings" / "side.csv").write_text(MAPPING + "1002,prod_2,,\n")
+    assert "[bold]Beans[/bold]" in run("plan", "--outlet", "side").out
+
+
+def test_plan_exports_the_feed_as_the_file_for_an_upload_by_hand(project: Path, run: Run) -> None:
+    result = run("plan", "--outlet", "side", "--export", "out/feeds")
+    assert result.code == 2
+    with (project / "out" / "feeds" / "side_tracker_ke.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert rows == [{"sku": "1001", "selling_price": "120.00", "stock_status": "in_stock"}]
+
+
+def test_a_held_plan_is_listed_shown_and_approved(planned: str, run: Run) -> None:
+    (listed,) = json.loads(run("plans", "list", "--state", "held", "--json").out)
+    assert listed["plan_id"] == planned
+    shown = run("plans", "show", planned)
+    assert shown.code == 0
+    assert f"marketsync approve {planned} --reason TEXT" in shown.out
+    assert len(json.loads(run("plans", "show", planned[:-1], "--json").out)["rows"]) == 1
+    done = run("approve", planned, "--reason", "checked", "--by", "Jane Doe", "--json")
+    assert done.code == 0
+    plan = json.loads(done.out)
+    assert (plan["state"], plan["decided_by"], plan["decided_reason"]) == (
+        *("approved", "Jane Doe"),
+        "checked",
+    )
+    again = run("approve", planned, "--reason", "checked")
+    assert again.code == 1
+    assert "nothing to approve" in again.err
+
+
+def test_a_held_plan_is_rejected_in_the_name_of_who_is_logged_in(planned: str, run: Run) -> None:
+    import getpass
+
+    done = run("reject", planned, "--reason", "wrong file", "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["decided_by"] == getpass.getuser()
+    assert run("reject", planned, "--reason", "again").code == 1
+
+
+def test_explain_goes_back_to_the_line_of_the_file(planned: str, run: Run) -> None:
+    words = ["explain", "--outlet", "main", "--platform", "tracker_ke", "--sku", "1001"]
+    story = json.loads(run(*words, "--json").out)
+    assert story["source"]["line"] == 2
+    assert story["source"]["file"].endswith("main_2026-11-20.csv")
+    text = run(*words)
+    assert text.code == 0
+    assert "  line: 2" in text.out
+
+
+def test_mapping_is_set_listed_and_unset(project: Path, run: Run) -> None:
+    file = project / "mappings" / "main.csv"
+    account = ("--account", "tracker_main")
+    done = run("mapping", "set", "1002", "prod_2", *account, "--json")
+    assert done.code == 0
+    assert json.loads(done.out)["action"] == "added"
+    rows = json.loads(run("mapping", "list", *account, "--json").out)
+    assert [(row["sku"], row["platform_id"], row["line"]) for row in rows] == [
+        ("1001", "prod_1", 2),
+        ("1002", "prod_2", 3),
+    ]
+    assert run("mapping", "unset", "1002", *account).code == 0
+    assert file.read_text() == MAPPING
+    assert run("mapping", "unset", "1002", *account).code == 64
+
+
+def test_mapping_import_takes_all_rows_or_none(project: Path, run: Run) -> None:
+    file = project / "mappings" / "main.csv"
+    (project / "good.csv").write_text("sku,platform_id\n1001,prod_1\n1003,prod_3\n")
+    (project / "bad.csv").write_text("sku,platform_id\n1002,prod_2\n1001,prod_9\n")
+    assert run("mapping", "import", "bad.csv", "--outlet", "main").code == 1
+    assert file.read_text() == MAPPING
+    done = run("mapping", "import", "good.csv", "--outlet", "main", "--json")
+    assert json.loads(done.out)["added"] == 1
+
+
+def test_mapping_search_finds_unmapped_rows_whatever_the_case(planned: str, run: Run) -> None:
+    for text in ("RICE", "kg rice", "1003"):
+        found = json.loads(run("mapping", "search", text, "--outlet", "main", "--json").out)
+        assert [row["sku"] for row in found["unmapped"]] == ["1003"], text
+    listed = json.loads(run("mapping", "list", "--unmapped", "--outlet", "main", "--json").out)
+    assert {row["sku"] for row in listed} == {"1002", "1003"}
+    assert all("marketsync mapping set" in row["next_step"] for row in listed)
+
+
+def test_mapping_search_finds_what_the_platform_lists(
+    planned: str, project: Path, run: Run
+) -> None:
+    import pandas as pd
+
+    from marketsync_dagster.catalog.schemas import PLATFORM_CATALOG, conform
+    from marketsync_dagster.stages.mapping import platform_catalog_key
+    from marketsync_dagster.stages.project import open_project
+
+    columns = list(PLATFORM_CATALOG.columns)
+    row = ["prod_7", None, "RICE basmati 1KG", "5901234123457", None, None]
+    frame = conform(PLATFORM_CATALOG, pd.DataFrame([row], columns=columns))
+    opened = open_project(project / "marketsync.yaml")
+    key = platform_catalog_key("tracker_ke")
+    opened.frames.write(key, "tracker_main", frame, inputs="", numbers={})
+    opened.ledger.close()
+    for text in ("PROD_7", "basmati rice", "5901234123457", "90123412"):
+        found = json.loads(run("mapping", "search", text, "--outlet", "main", "--json").out)
+        assert [product["platform_id"] for product in found["platform"]] == ["prod_7"], text
+    warned = run("mapping", "set", "1003", "prod_8", "--outlet", "main")
+    assert "prod_8 is not among what tracker_ke listed last" in warned.err
+
+
+def test_connections_are_tested_with_masked_keys(
+    project: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TRACKER_MAIN_KEY", "pk_demo_canary_abcdef")
+    result = run("connections", "test", "--account", "tracker_main", "--json")
+    assert result.code == 1
+    (tested,) = json.loads(result.out)
+    assert (tested["account"], tested["ok"]) == ("tracker_main", False)
+    assert "canary" not in result.out + result.err
+
+
+def test_ledger_upgrade_says_where_the_ledger_stands(project: Path, run: Run) -> None:
+    first = json.loads(run("ledger", "upgrade", "--json").out)
+    assert first["before"] is None
+    assert "up to date" in run("ledger", "upgrade").out
