@@ -46,7 +46,7 @@ SELECT ?, ?, sku, ?, ?, platform_id, price_minor, currency, stock_status, quanti
     CASE WHEN outcome IN ({_ACKNOWLEDGED}) THEN stock_status END,
     CASE WHEN outcome IN ({_ACKNOWLEDGED}) THEN quantity END,
     CASE WHEN outcome IN ({_ACKNOWLEDGED}) THEN ? END,
-    ?, ?, line, ?, ?, 1, ?
+    ?, ?, line, ?, batch, 1, ?
 FROM answered_item WHERE true
 ON CONFLICT (outlet, platform, sku) DO UPDATE SET
     -- what was acknowledged stays known while the same listing is only being tried again
@@ -78,7 +78,7 @@ _EVENTS = """
 INSERT INTO listing_event (at, outlet, platform, sku, platform_id, price_minor, currency,
     stock_status, quantity, outcome, message, extract_id, line, push_id, batch)
 SELECT ?, ?, ?, sku, platform_id, price_minor, currency, stock_status, quantity, outcome, message,
-    ?, line, ?, ?
+    ?, line, ?, batch
 FROM answered_item
 """
 
@@ -88,21 +88,21 @@ _STAGE = {
     "sqlite": (
         """CREATE TEMP TABLE IF NOT EXISTS answered_item (sku TEXT PRIMARY KEY, platform_id TEXT,
         price_minor INTEGER, currency TEXT, stock_status TEXT, quantity INTEGER, outcome TEXT,
-        message TEXT, line INTEGER) WITHOUT ROWID""",
+        message TEXT, line INTEGER, batch INTEGER) WITHOUT ROWID""",
         "DELETE FROM answered_item",
         """INSERT INTO answered_item
         SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'),
         json_extract(value, '$[2]'), json_extract(value, '$[3]'), json_extract(value, '$[4]'),
         json_extract(value, '$[5]'), json_extract(value, '$[6]'), json_extract(value, '$[7]'),
-        json_extract(value, '$[8]') FROM json_each(?)""",
+        json_extract(value, '$[8]'), ? FROM json_each(?)""",
     ),
     "postgresql": (
         """CREATE TEMP TABLE IF NOT EXISTS answered_item (sku TEXT PRIMARY KEY, platform_id TEXT,
         price_minor BIGINT, currency TEXT, stock_status TEXT, quantity BIGINT, outcome TEXT,
-        message TEXT, line INTEGER) ON COMMIT DELETE ROWS""",
+        message TEXT, line INTEGER, batch INTEGER) ON COMMIT DELETE ROWS""",
         "TRUNCATE answered_item",
         """INSERT INTO answered_item SELECT item->>0, item->>1, (item->>2)::bigint, item->>3,
-        item->>4, (item->>5)::bigint, item->>6, item->>7, (item->>8)::int
+        item->>4, (item->>5)::bigint, item->>6, item->>7, (item->>8)::int, %s
         FROM jsonb_array_elements(%s::jsonb) AS item""",
     ),
 }
@@ -179,22 +179,34 @@ def acknowledge(
 
     Runs in the caller's transaction; `at` is ISO time. A SKU may occur once.
     """
-    if not items:
+    acknowledge_batches(connection, source, [(batch, items)], at)
+
+
+def acknowledge_batches(
+    connection: Connection,
+    source: Source,
+    batches: Sequence[tuple[int, Sequence[ItemRow]]],
+    at: str,
+) -> None:
+    """`acknowledge` for the items of several batches (number, items), at the price of one."""
+    batches = [(number, items) for number, items in batches if items]
+    if not batches:
         return
     create, clear, fill = _STAGE[connection.dialect.name]
     mark = "?" if connection.dialect.name == "sqlite" else "%s"
     connection.exec_driver_sql(create)
     connection.exec_driver_sql(clear)
-    connection.exec_driver_sql(fill, (orjson.dumps(items).decode(),))
+    for number, items in batches:
+        connection.exec_driver_sql(fill, (number, orjson.dumps(items).decode()))
     s = source
     connection.exec_driver_sql(
         _UPSERT.replace("?", mark),
         (
             *(s.outlet, s.platform, s.account, s.target, at),
-            *(s.extract_id, s.extract_time, s.push_id, batch, at),
+            *(s.extract_id, s.extract_time, s.push_id, at),
         ),
     )
     connection.exec_driver_sql(
         _EVENTS.replace("?", mark),
-        (at, s.outlet, s.platform, s.extract_id, s.push_id, batch),
+        (at, s.outlet, s.platform, s.extract_id, s.push_id),
     )

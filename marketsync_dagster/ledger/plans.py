@@ -78,18 +78,19 @@ def save_plan(ledger: Ledger, record: PlanRecord) -> list[str]:
 
 def get_plan(ledger: Ledger, plan_id: str) -> PlanRecord:
     """The plan with this id, or the only one that starts with it; PlanError otherwise."""
-    query = (
-        select(*_ALL).where(t.plan.c.id.startswith(plan_id, autoescape=True)).limit(2)
-        if plan_id
-        else None
-    )
     rows = []
-    if query is not None:
+    if plan_id:
         with ledger.read() as connection:
-            rows = connection.execute(query).fetchall()
-    exact = [row for row in rows if row.id == plan_id]
-    if exact or len(rows) == 1:
-        return PlanRecord(**(exact or rows)[0]._mapping)
+            # a beginning is looked for in every plan there ever was, a whole id is found at once
+            for condition in (
+                t.plan.c.id == plan_id,
+                t.plan.c.id.startswith(plan_id, autoescape=True),
+            ):
+                rows = connection.execute(select(*_ALL).where(condition).limit(2)).fetchall()
+                if rows:
+                    break
+    if len(rows) == 1:
+        return PlanRecord(**rows[0]._mapping)
     what = "is not a plan" if not rows else "is the beginning of several plans"
     raise PlanError(f"{plan_id!r} {what}", "`marketsync plans list` shows them")
 

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 import orjson
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import bindparam, func, insert, select, update
 
 from marketsync_dagster.ledger import tables as t
 from marketsync_dagster.values.outcomes import Outcome
@@ -41,10 +41,21 @@ class OpenBatch:
     """A batch whose intent was journalled and whose outcome was not."""
 
     push_id: str
-    plan_id: str
     number: int
     first: int
     last: int
+
+
+@dataclass(frozen=True, slots=True)
+class BatchAnswer:
+    """How a batch stands after an answer; `state` is `answered`, `intended` if some of it goes
+    again, `split` or `abandoned`."""
+
+    number: int
+    state: str
+    attempts: int
+    outcomes: dict[str, int]
+    message: str
 
 
 def new_push_id() -> str:
@@ -89,16 +100,43 @@ def answer_batch(
     at: str,
 ) -> None:
     """Journal how a batch ended: `answered`, `split` or `abandoned`."""
+    answer = BatchAnswer(number, state, attempts, outcomes, message)
+    answer_batches(connection, push_id, [answer], at)
+
+
+_ANSWER = (
+    update(t.push_batch)
+    .where(
+        t.push_batch.c.push_id == bindparam("of_push"),
+        t.push_batch.c.number == bindparam("of_batch"),
+    )
+    .values(
+        {
+            name: bindparam(name)
+            for name in ("state", "attempts", "outcomes", "message", "answered_at")
+        }
+    )
+)
+
+
+def answer_batches(
+    connection: Connection, push_id: str, answers: Sequence[BatchAnswer], at: str
+) -> None:
+    """Journal how batches of one push stand after their answers."""
     connection.execute(
-        update(t.push_batch)
-        .where(t.push_batch.c.push_id == push_id, t.push_batch.c.number == number)
-        .values(
-            state=state,
-            attempts=attempts,
-            outcomes=orjson.dumps(outcomes).decode(),
-            message=message,
-            answered_at=at,
-        )
+        _ANSWER,
+        [
+            {
+                "of_push": push_id,
+                "of_batch": answer.number,
+                "state": answer.state,
+                "attempts": answer.attempts,
+                "outcomes": orjson.dumps(answer.outcomes).decode(),
+                "message": answer.message,
+                "answered_at": at,
+            }
+            for answer in answers
+        ],
     )
 
 
@@ -153,12 +191,57 @@ def open_pushes(ledger: Ledger, outlet: str, platform: str) -> list[str]:
         return list(connection.execute(query).scalars())
 
 
+def is_open(connection: Connection, push_id: str) -> bool:
+    """Whether a push has not ended. It stays so until the caller's transaction ends.
+
+    A process that lost its lease finds here that its successor has ended its push.
+    """
+    query = select(t.push.c.state).where(t.push.c.id == push_id).with_for_update()
+    return connection.execute(query).scalar() == "open"
+
+
+def plan_of(ledger: Ledger, push_id: str) -> str:
+    """The id of the plan that a push sends."""
+    with ledger.read() as connection:
+        query = select(t.push.c.plan_id).where(t.push.c.id == push_id)
+        return str(connection.execute(query).scalar_one())
+
+
+def last_batch(ledger: Ledger, push_id: str) -> int:
+    """The highest batch number of a push; 0 without one."""
+    query = select(func.max(t.push_batch.c.number)).where(t.push_batch.c.push_id == push_id)
+    with ledger.read() as connection:
+        return int(connection.execute(query).scalar() or 0)
+
+
+def never_intended(ledger: Ledger, push_id: str) -> list[tuple[int, int]]:
+    """Half-open ranges of a push's rows that no batch was ever made of: nothing of them was sent.
+
+    A batch that was split does not count, its parts do.
+    """
+    b = t.push_batch.c
+    query = (
+        select(b.first, b.last)
+        .where(b.push_id == push_id, b.state != "split")
+        .order_by(b.first, b.last)
+    )
+    with ledger.read() as connection:
+        count = connection.execute(select(t.push.c.item_count).where(t.push.c.id == push_id))
+        items = int(count.scalar_one())
+        taken = [(int(first), int(last)) for first, last in connection.execute(query)]
+    gaps, at = [], 0
+    for first, last in [*taken, (items, items)]:
+        if first > at:
+            gaps.append((at, first))
+        at = max(at, last)
+    return gaps
+
+
 def open_batches(ledger: Ledger, push_id: str) -> list[OpenBatch]:
     """Batches of a push that may or may not have reached the platform."""
     b = t.push_batch.c
     query = (
-        select(b.push_id, t.push.c.plan_id, b.number, b.first, b.last)
-        .join(t.push, t.push.c.id == b.push_id)
+        select(b.push_id, b.number, b.first, b.last)
         .where(b.push_id == push_id, b.state == "intended")
         .order_by(b.number)
     )
@@ -207,10 +290,7 @@ def batch_outcomes(connection: Connection, push_id: str, number: int) -> dict[st
 
 
 def end_interrupted(connection: Connection, push_id: str, message: str) -> None:
-    """Journal the end of a push whose process died: what its batches say is what it came to.
-
-    Rows that were never journalled as intended were not sent; they stay as they were.
-    """
+    """Journal the end of a push whose process died: what its batches say is what it came to."""
     outcomes = outcomes_of(connection, push_id)
     count = connection.execute(select(t.push.c.item_count).where(t.push.c.id == push_id))
     calls = connection.execute(

@@ -1,0 +1,73 @@
+"""Column schemas as Dagster shows them.
+
+Which columns a frame has is said once, in `catalog.columns`; here are only those that no schema
+validates: the rejects, and the two assets that live in the ledger instead of a frame.
+"""
+
+from __future__ import annotations
+
+import dagster as dg
+
+from marketsync_dagster.catalog.columns import Column, FrameColumns
+
+REJECTS = FrameColumns(
+    "rejects",
+    (
+        Column("file", "str", "The extract"),
+        Column("line", "int64", "Physical line in the extract"),
+        Column("column", "str", "The file's own header"),
+        Column("value", "str", "What stands there"),
+        Column("reason", "str", "Why the row was not taken"),
+        Column("next_step", "str", "What to do about it"),
+        Column("sku", "str", "The row's SKU, where it could be read", nullable=True),
+    ),
+)
+
+PRODUCTS = FrameColumns(
+    "products",
+    (
+        Column("sku", "str", "The till's own code of the product, always text", unique=True),
+        Column("fingerprint", "str", "What was offered; a change is offered again"),
+        Column("outcome", "str", "What became of the product when it was last offered"),
+        Column("message", "str", "The platform's own words"),
+        Column("at", "str", "When it was offered, UTC"),
+    ),
+)
+
+LISTINGS = FrameColumns(
+    "listings",
+    (
+        Column("sku", "str", "The till's own code of the product, always text", unique=True),
+        Column("platform_id", "str", "The platform's id of the product"),
+        Column("ack_price_minor", "Int64", "Price that was acknowledged, minor units", True),
+        Column("ack_currency", "str", "ISO 4217 currency of that price", True),
+        Column("ack_stock_status", "str", "Stock status that was acknowledged", True),
+        Column("ack_at", "str", "When it was acknowledged, UTC", True),
+        Column("outcome", "str", "What became of the row when it was last sent"),
+        Column("message", "str", "The platform's own words"),
+        Column("extract_id", "str", "The extract that the value came from"),
+        Column("line", "int64", "Physical line in that extract"),
+        Column("push_id", "str", "The push that sent it"),
+    ),
+)
+
+
+def table_schema(frame: FrameColumns) -> dg.TableSchema:
+    """The columns with type, meaning and rules."""
+    return dg.TableSchema(
+        columns=[
+            dg.TableColumn(
+                name=column.name,
+                type=column.type,
+                description=column.description,
+                constraints=dg.TableColumnConstraints(
+                    nullable=column.nullable,
+                    unique=column.unique,
+                    other=[
+                        rule for rule in column.constraints if rule not in ("not null", "unique")
+                    ],
+                ),
+            )
+            for column in frame.columns
+        ]
+    )

@@ -1,0 +1,271 @@
+"""What the checks over all outlets find, read from the ledger and from stored frames.
+
+Plain functions of a project; which check each belongs to is `assets.summaries`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+
+from marketsync_dagster.assets.laws import channel_law, extract_law
+from marketsync_dagster.assets.tables import table
+from marketsync_dagster.catalog import columns as frames
+
+if TYPE_CHECKING:
+    from marketsync_dagster.stages.project import Project
+
+COVERAGE = 0.9
+"""Below this share of mapped rows an outlet's mapping is worth a look."""
+
+
+@dataclass(frozen=True)
+class Finding:
+    """What a check found: whether all is well, one sentence, rows for a table, numbers."""
+
+    passed: bool
+    sentence: str
+    rows: Sequence[dict[str, Any]] = ()
+    numbers: Mapping[str, int | float] | None = None
+    warn: bool = False
+
+
+def every_outlet(project: Project, stage: str, outlets: Sequence[str]) -> Finding:
+    """Which outlets do not stand well at `stage`, whenever that was found."""
+    from marketsync_dagster.ledger.states import states_at
+
+    states = states_at(project.ledger, stage)
+    bad = [states[outlet] for outlet in outlets if outlet in states and not states[outlet].ok]
+    waiting = sum(outlet not in states for outlet in outlets)
+    sentence = f"{len(bad)} of {len(outlets)} outlets need attention"
+    if bad:
+        sentence += ": " + ", ".join(state.outlet for state in bad[:20])
+    if waiting:
+        sentence += f"; {waiting} have not run yet"
+    rows = [
+        {
+            "outlet": state.outlet,
+            "state": state.state,
+            "reason": state.reason,
+            "next_step": state.next_step,
+            "since": state.at,
+            "last_ok": state.last_ok_at or "never",
+        }
+        for state in bad
+    ]
+    numbers = {"bad_outlets": len(bad), "outlets": len(outlets), "not_run_yet": waiting}
+    return Finding(not bad, sentence, rows, numbers)
+
+
+def told(finding: Finding) -> dict[str, Any]:
+    """A finding as the fields of a check's result."""
+    metadata: dict[str, Any] = dict(finding.numbers or {})
+    if finding.rows:
+        metadata["outlets"] = table(finding.rows)
+    return {
+        "passed": finding.passed,
+        "severity": dg.AssetCheckSeverity.WARN if finding.warn else dg.AssetCheckSeverity.ERROR,
+        "description": finding.sentence,
+        "metadata": metadata,
+    }
+
+
+def conservation_of_extracts(project: Project) -> Finding:
+    """The extract law, over the extract that each outlet's catalog stands on."""
+    from marketsync_dagster.ledger.extracts import latest_accepted
+
+    rows = []
+    looked = records = 0
+    for outlet in project.settings.outlets:
+        extract = latest_accepted(project.ledger, outlet)
+        if extract is None:
+            continue
+        looked += 1
+        records += extract.records
+        numbers = {
+            "records": extract.records,
+            "accepted": extract.accepted,
+            "rejected": extract.rejected,
+            "duplicates": extract.duplicates,
+        }
+        broken = extract_law(numbers)
+        if broken:
+            rows.append({"outlet": outlet, "file": extract.file, "difference": broken})
+    return _law(rows, looked, {"records": records})
+
+
+def conservation_of_channels(project: Project, platform: str) -> Finding:
+    """The channel law, over the last result of each channel."""
+    from marketsync_dagster.ledger.states import states_at
+
+    states = states_at(project.ledger, f"{platform}_listings")
+    rows = []
+    total = looked = 0
+    for outlet in project.settings.channels_of(platform):
+        state = states.get(outlet)
+        if state is None or "catalog_rows" not in state.numbers:
+            continue
+        looked += 1
+        total += int(state.numbers["catalog_rows"])
+        broken = channel_law(state.numbers)
+        if broken:
+            rows.append({"outlet": outlet, "run": state.run_id, "difference": broken})
+    return _law(rows, looked, {"catalog_rows": total})
+
+
+def _law(rows: list[dict[str, Any]], looked: int, numbers: dict[str, int]) -> Finding:
+    sentence = (
+        f"{len(rows)} of {looked} outlets do not add up"
+        if rows
+        else f"every row of {looked} outlets is accounted for"
+    )
+    return Finding(not rows, sentence, rows, {**numbers, "broken": len(rows)})
+
+
+def schema(
+    project: Project,
+    key: tuple[str, ...],
+    expected: frames.FrameColumns,
+    outlets: Sequence[str],
+) -> Finding:
+    """Whether the stored frames have the expected columns; only footers are read.
+
+    Values were validated before they were stored.
+    """
+    import pyarrow.parquet as pq
+
+    names = set(expected.names)
+    rows = []
+    stored = 0
+    for outlet in outlets:
+        path = project.frames.path(key, outlet)
+        if not path.exists():
+            continue
+        stored += 1
+        found = set(pq.read_schema(path).names)
+        if names - found:
+            missing = ", ".join(sorted(names - found))
+            rows.append({"outlet": outlet, "missing": missing, "file": str(path)})
+    sentence = (
+        f"{len(rows)} of {stored} stored frames lack columns"
+        if rows
+        else f"{stored} stored frames have all {len(names)} columns"
+    )
+    return Finding(not rows, sentence, rows, {"frames": stored, "broken": len(rows)})
+
+
+def mapping_coverage(project: Project, platform: str) -> Finding:
+    """The share of mapped rows of each outlet."""
+    from marketsync_dagster.ledger.states import states_at
+
+    states = states_at(project.ledger, f"{platform}_sku_mapping")
+    rows = []
+    total = unmapped = 0
+    channels = project.settings.channels_of(platform)
+    for outlet, channel in channels.items():
+        state = states.get(outlet)
+        count = int(state.numbers.get("rows", 0)) if state else 0
+        if state is None or not count:
+            continue
+        without = int(state.numbers.get("unmapped", 0))
+        total, unmapped = total + count, unmapped + without
+        if 1 - without / count < COVERAGE:
+            rows.append(
+                {
+                    "outlet": outlet,
+                    "coverage": f"{1 - without / count:.1%}",
+                    "unmapped": without,
+                    "next_step": f"marketsync mapping list --account {channel.account}",
+                }
+            )
+    share = 1 - unmapped / total if total else 1.0
+    sentence = f"{share:.1%} of {total} rows are mapped"
+    if rows:
+        sentence += f"; below {COVERAGE:.0%}: " + ", ".join(row["outlet"] for row in rows)
+    numbers = {"coverage": round(share, 4), "unmapped": unmapped, "rows": total}
+    return Finding(not rows, sentence, rows, numbers, warn=True)
+
+
+def guard(project: Project, platform: str) -> Finding:
+    """Plans that wait for a decision, and rows that were held while the rest went."""
+    from marketsync_dagster.ledger.plans import plans
+    from marketsync_dagster.ledger.states import states_at
+
+    channels = project.settings.channels_of(platform)
+    held = [
+        plan
+        for plan in plans(project.ledger, states=("held",), platform=platform, limit=1000)
+        if plan.outlet in channels
+    ]
+    rows: list[dict[str, Any]] = [
+        {
+            "outlet": plan.outlet,
+            "plan": plan.id,
+            "rows_to_send": plan.to_send,
+            "rows_held": plan.held,
+            "next_step": f"marketsync plans show {plan.id}; then marketsync approve {plan.id} "
+            f"--reason TEXT, or reject",
+        }
+        for plan in held
+    ]
+    states = states_at(project.ledger, f"{platform}_listings")
+    waiting = {plan.outlet for plan in held}
+    row_holds = {
+        outlet: int(states[outlet].numbers.get("held", 0))
+        for outlet in channels
+        if outlet in states and outlet not in waiting and states[outlet].numbers.get("held")
+    }
+    rows += [
+        {
+            "outlet": outlet,
+            "plan": "",
+            "rows_to_send": 0,
+            "rows_held": count,
+            "next_step": f"marketsync plan --outlet {outlet} --platform {platform}",
+        }
+        for outlet, count in row_holds.items()
+    ]
+    held_rows = sum(row_holds.values())
+    sentence = f"{len(held)} plans and {held_rows} single rows are held"
+    if held:
+        sentence += ": " + ", ".join(plan.outlet for plan in held[:20])
+    return Finding(
+        not rows,
+        sentence,
+        rows,
+        {"held_plans": len(held), "held_rows": held_rows},
+        warn=not held,
+    )
+
+
+def freshness(project: Project, platform: str) -> Finding:
+    """Channels that are switched on and whose last success is too long ago."""
+    from marketsync_dagster.ledger.states import states_at
+    from marketsync_dagster.values.times import to_iso, utcnow
+
+    hours = project.settings.alerts.no_success_hours
+    limit = to_iso(utcnow() - timedelta(hours=hours))
+    states = states_at(project.ledger, f"{platform}_listings")
+    on = {o: c for o, c in project.settings.channels_of(platform).items() if c.push_enabled}
+    rows = []
+    for outlet in on:
+        last = states[outlet].last_ok_at if outlet in states else None
+        if last is None or last < limit:
+            rows.append(
+                {
+                    "outlet": outlet,
+                    "last_success": last or "never",
+                    "reason": states[outlet].reason if outlet in states else "has not run yet",
+                    "next_step": f"marketsync run push_{platform} --outlet {outlet}",
+                }
+            )
+    sentence = (
+        f"{len(rows)} of {len(on)} channels had no success for {hours:g} hours"
+        if rows
+        else f"all {len(on)} channels succeeded within {hours:g} hours"
+    )
+    return Finding(not rows, sentence, rows, {"stale": len(rows), "channels": len(on)})

@@ -1,0 +1,4 @@
+"""When things run: partitions, jobs, schedules, sensors, and launching from the command line.
+
+What runs is `assets`; how it is done is `stages`.
+"""

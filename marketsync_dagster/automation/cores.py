@@ -1,0 +1,209 @@
+"""What the sensors decide, without Dagster: pure functions of what was seen and remembered.
+
+Looking at directories, ledger and runs, and keeping the memory in a cursor, is
+`automation.sensors`. Times are seconds since 1970.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any, Literal
+
+RunState = Literal["none", "active", "judged", "lost"]
+"""Of a run that was asked for: not asked for, queued or running, gone through with a verdict in
+the ledger, or ended without one (killed, lost, failed before the stage)."""
+
+MAX_ATTEMPTS = 5
+FIRST_PAUSE_S = 30.0
+LONGEST_PAUSE_S = 3600.0
+
+
+def pause_after(attempt: int) -> float:
+    """How long to wait after the `attempt`-th try: 30 s, doubled each time, at most an hour."""
+    return min(FIRST_PAUSE_S * 2 ** max(attempt - 1, 0), LONGEST_PAUSE_S)
+
+
+# --- new_extract ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Sighting:
+    """What was seen of one outlet's newest file."""
+
+    problem: str = ""
+    """Why the directory could not be looked at; nothing else is known then."""
+    name: str = ""
+    """Empty: there is no file."""
+    mark: str = ""
+    """Changes whenever the file does: name, size, mtime and inode."""
+    settled: bool = False
+    sha256: str = ""
+    """Of the content, where the mark is a new one and the file is whole."""
+    accepted: str = ""
+    """SHA-256 of the extract in force."""
+    run: RunState = "none"
+    """Of the run that was asked for last."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What the sensor remembers of one outlet: the file it asked a run for, or knows already."""
+
+    mark: str = ""
+    sha256: str = ""
+    attempt: int = 0
+    run_key: str = ""
+    at: float = 0.0
+    open: bool = False
+    """A run was asked for whose end is not known yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """A run to ask for."""
+
+    outlet: str
+    run_key: str
+    why: str
+    platform: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """Runs to ask for, reasons for what was not, and what to remember."""
+
+    launches: list[Launch] = field(default_factory=list)
+    reasons: list[str] = field(default_factory=list)
+    memory: dict[str, Any] = field(default_factory=dict)
+
+
+def new_extracts(
+    sightings: Mapping[str, Sighting], memory: Mapping[str, Asked], now: float
+) -> Decision:
+    """Which outlets have a file that was not seen before, and is whole.
+
+    A run key holds outlet, content and attempt: Dagster never starts a key twice, not even after
+    a failure, so a run that ended without a verdict is asked for again under the next attempt.
+    """
+    decision = Decision(memory=dict(memory))
+    for outlet, seen in sightings.items():
+        known = memory.get(outlet, Asked())
+        if seen.problem:
+            decision.reasons.append(f"{outlet}: {seen.problem}")
+        elif not seen.name:
+            continue
+        elif seen.mark == known.mark:
+            _follow_up(decision, outlet, seen, known, now)
+        elif not seen.settled:
+            decision.reasons.append(f"{outlet}: {seen.name} is still being written")
+        elif seen.sha256 == seen.accepted:
+            decision.memory[outlet] = Asked(mark=seen.mark, sha256=seen.sha256)
+        else:
+            asked = Asked(mark=seen.mark, sha256=seen.sha256)
+            _ask(decision, outlet, asked, f"new file {seen.name}", now)
+    return decision
+
+
+def _follow_up(decision: Decision, outlet: str, seen: Sighting, known: Asked, now: float) -> None:
+    if not known.open:
+        return
+    if seen.run == "judged":
+        decision.memory[outlet] = replace(known, open=False)
+    elif seen.run == "lost":
+        wait = known.at + pause_after(known.attempt) - now
+        if known.attempt >= MAX_ATTEMPTS:
+            decision.memory[outlet] = replace(known, open=False)
+            decision.reasons.append(
+                f"{outlet}: {known.attempt} runs for {seen.name} ended early; not tried again"
+            )
+        elif wait > 0:
+            decision.reasons.append(f"{outlet}: tried again in {wait:.0f} s")
+        else:
+            _ask(decision, outlet, known, f"the run for {seen.name} ended early", now)
+
+
+def _ask(decision: Decision, outlet: str, asked: Asked, why: str, now: float) -> None:
+    attempt = asked.attempt + 1
+    # the mark is part of it: an old content that comes back is news again
+    content = hashlib.sha256(f"{asked.sha256} {asked.mark}".encode()).hexdigest()[:16]
+    key = f"new_extract:{outlet}:{content}:{attempt}"
+    decision.memory[outlet] = replace(asked, attempt=attempt, run_key=key, at=now, open=True)
+    decision.launches.append(Launch(outlet, key, why))
+
+
+# --- pending_retries -----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Waiting:
+    """What waits on one channel."""
+
+    outlet: str
+    platform: str
+    rows: int = 0
+    """Rows whose last outcome was retryable or unknown, or stopped by bad credentials."""
+    plan: str = ""
+    """An approved plan that was not pushed yet."""
+    last_push: str = ""
+    """The newest push of the channel: whether something has moved since."""
+    automatic: bool = True
+    """Whether rows may go again without a person: push_enabled and auto_push."""
+    closed_until: float = 0.0
+    """The platform asked to be left alone until then."""
+    busy: str = ""
+    """A queued or running run of the same job, for people."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What the sensor remembers of one channel."""
+
+    attempt: int = 0
+    at: float = 0.0
+    plan: str = ""
+    rows: int = 0
+
+
+def pending_retries(
+    waiting: Sequence[Waiting], memory: Mapping[str, Tried], now: float
+) -> Decision:
+    """Which channels to push again now: an approved plan at once, rows with growing pauses."""
+    decision = Decision()
+    for one in waiting:
+        channel = f"{one.platform}/{one.outlet}"
+        known = memory.get(channel, Tried())
+        fresh_plan = bool(one.plan) and one.plan != known.plan
+        if fresh_plan:
+            known = Tried(plan=one.plan)
+        decision.memory[channel] = known
+        reason = _why_not(one, known, now)
+        if reason:
+            decision.reasons.append(f"{channel}: {reason}")
+            continue
+        attempt = known.attempt + 1
+        what = f"plan-{one.plan}" if one.plan else f"after-{one.last_push or 'nothing'}"
+        key = f"pending_retries:{one.platform}:{one.outlet}:{what}:{attempt}"
+        why = f"approved plan {one.plan}" if one.plan else f"{one.rows} rows must go again"
+        decision.memory[channel] = Tried(attempt, now, one.plan, one.rows)
+        decision.launches.append(Launch(one.outlet, key, why, one.platform))
+    return decision
+
+
+def _why_not(one: Waiting, known: Tried, now: float) -> str:
+    if one.busy:
+        return one.busy
+    if not one.plan and not one.automatic:
+        return f"{one.rows} rows wait for a person: auto_push is off"
+    if one.closed_until > now:
+        return f"the platform asked to wait another {one.closed_until - now:.0f} s"
+    pause = pause_after(known.attempt) if known.attempt else 0.0
+    if known.at + pause > now:
+        return f"tried {known.attempt} times; again in {known.at + pause - now:.0f} s"
+    return ""
+
+
+def remembered(memory: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+    """Memory as it goes into a cursor."""
+    return {name: asdict(value) for name, value in memory.items()}

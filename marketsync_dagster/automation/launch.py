@@ -1,0 +1,282 @@
+"""Runs a job in this process, on the real Dagster instance, for the command line.
+
+The run shows in the UI's history like any other, with its outlets, events and checks. What came
+of each outlet is read from the ledger afterwards.
+"""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from marketsync_dagster.values.errors import MarketSyncError, UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import dagster as dg
+
+    from marketsync_dagster.assets.running import Progress
+    from marketsync_dagster.stages.project import Project
+
+DONE, FAILED, HELD, BAD = 0, 1, 3, 4
+"""Exit codes (DESIGN 9): done, error, something is held, bad outlets or refused rows."""
+
+HELD_STATES = ("held", "held again", "rows held")
+WITHOUT_OUTLETS = ("plan", "test_connections")
+
+
+@dataclass(frozen=True, slots=True)
+class RunReport:
+    """What a launched job came to.
+
+    `results` has one entry per stage and outlet that this run worked on, in the order of the
+    stages: stage, outlet, ok, state, reason, next_step, numbers. `errors` are what went wrong
+    outside of any outlet.
+    """
+
+    job: str
+    run_ids: list[str]
+    success: bool
+    results: list[dict[str, Any]] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    exit_code: int = DONE
+
+    @property
+    def run_id(self) -> str:
+        """The first run's id; outlets that are not neighbours make several runs."""
+        return self.run_ids[0] if self.run_ids else ""
+
+
+def launch(
+    project: Project,
+    job: str,
+    outlets: Sequence[str] | None = None,
+    options: Mapping[str, Any] | None = None,
+    progress: Progress | None = None,
+) -> RunReport:
+    """Execute `job` for `outlets` (None: all), one run per unbroken stretch of them.
+
+    `options` are fields of `RunOptions` (or of `PlanConfig` for the job `plan`); `progress` is
+    called as the run goes on. Raises UsageError for a job or an outlet that does not exist; what
+    goes wrong in a run is in the report, never raised.
+    """
+    from marketsync_dagster.automation.assembly import build_definitions
+    from marketsync_dagster.automation.partitions import contiguous_ranges, range_tags
+
+    every = list(project.settings.outlets)
+    definitions = build_definitions(project.settings)
+    _check_words(job, outlets, every, definitions)
+    chosen = dict(options or {})
+    chosen.setdefault("created_by", project.user)
+    tags = {"marketsync/trigger": "command line", "user": project.user}
+    if job in WITHOUT_OUTLETS:
+        stretches: list[dict[str, str]] = [{}]
+    else:
+        stretches = [
+            range_tags(first, last) for first, last in contiguous_ranges(outlets or every, every)
+        ]
+    run_ids: list[str] = []
+    errors: list[str] = []
+    said: list[str] = []
+    success = True
+    with _instance(project) as instance, _watched(progress):
+        for stretch in stretches:
+            run = definitions.resolve_job_def(job).execute_in_process(
+                instance=instance,
+                run_config=_run_config(job, chosen, outlets),
+                tags={**tags, **stretch, ".dagster/repository": "__repository__@marketsync"},
+                raise_on_error=False,
+                run_id=_run_id(),
+            )
+            run_ids.append(run.run_id)
+            success = success and run.success
+            defects, failures = _what_failed(run)
+            errors += defects
+            said += failures
+    results = _results(project, run_ids)
+    if not success and not errors and all(result["ok"] for result in results):
+        errors = said  # a step without outlets, such as the test of the connections
+    return RunReport(
+        job=job,
+        run_ids=run_ids,
+        success=success,
+        results=results,
+        errors=errors,
+        exit_code=exit_code(success, results, errors),
+    )
+
+
+def exit_code(success: bool, results: Sequence[Mapping[str, Any]], errors: Sequence[str]) -> int:
+    """The one word of a run for a script: errors first, then bad outlets, then what is held."""
+    if errors:
+        return FAILED
+    held = [result for result in results if result["state"] in HELD_STATES]
+    bad = [r for r in results if not r["ok"] and r["state"] not in HELD_STATES]
+    refused = any(result["numbers"].get("refused") for result in results)
+    if bad or refused:
+        return BAD
+    if held:
+        return HELD
+    return DONE if success else FAILED
+
+
+def _check_words(
+    job: str, outlets: Sequence[str] | None, every: Sequence[str], definitions: dg.Definitions
+) -> None:
+    import difflib
+
+    jobs = [known.name for known in definitions.jobs or []]
+    for what, word, known in (
+        ("job", job, jobs),
+        *(("outlet", outlet, every) for outlet in outlets or ()),
+    ):
+        if word not in known:
+            near = difflib.get_close_matches(word, known, n=3) or known
+            raise UsageError(f"there is no {what} {word!r}", f"one of: {', '.join(near)}")
+
+
+def _run_config(
+    job: str, options: Mapping[str, Any], outlets: Sequence[str] | None
+) -> dict[str, Any]:
+    from marketsync_dagster.resources.options import run_config
+
+    # what a person should know is in the report: Dagster's own log would bury it
+    config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    if job == "plan":
+        said = {name: value for name, value in options.items() if value and name != "created_by"}
+        if outlets:
+            said["outlets"] = list(outlets)
+        return {**config, "ops": {"preview": {"config": said}}}
+    if job == "test_connections":
+        return config | run_config(created_by=options["created_by"])
+    return config | run_config(**{"mode": _default_mode(job), **_set(options)})
+
+
+def _set(options: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in options.items() if value not in (None, "", [], ())}
+
+
+def _default_mode(job: str) -> str:
+    return "full" if job in ("full_sync", "refresh_mappings") else "partial"
+
+
+def _run_id() -> str:
+    """As Dagster makes them, known before the run starts."""
+    import uuid
+
+    return str(uuid.UUID(bytes=secrets.token_bytes(16), version=4))
+
+
+@contextmanager
+def _instance(project: Project) -> Iterator[dg.DagsterInstance]:
+    """The Dagster instance that the UI shows, made ready if this is its first use."""
+    import dagster as dg
+
+    from marketsync_dagster.config.load import dagster_home_of, project_of
+
+    home = dagster_home_of(project.settings)
+    home.mkdir(parents=True, exist_ok=True)
+    said = project_of(project.settings.file) / "dagster.yaml"
+    link = home / "dagster.yaml"
+    if said.exists() and not link.exists() and not link.is_symlink():
+        # only the file in DAGSTER_HOME is read
+        link.symlink_to(os.path.relpath(said, home))
+    os.environ["DAGSTER_HOME"] = str(home)
+    os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")  # also where there is no dagster.yaml
+    try:
+        instance = dg.DagsterInstance.from_config(str(home))
+    except dg.DagsterError as error:
+        raise MarketSyncError(
+            f"the Dagster instance in {home} cannot be opened: {error}",
+            "see dagster.yaml there, or set DAGSTER_HOME to another folder",
+        ) from None
+    with instance:
+        yield instance
+
+
+@contextmanager
+def _watched(listener: Progress | None) -> Iterator[None]:
+    from marketsync_dagster.assets.running import progress
+
+    token = progress.set(listener)
+    try:
+        yield
+    finally:
+        progress.reset(token)
+
+
+def _what_failed(run: dg.ExecuteInProcessResult) -> tuple[list[str], list[str]]:
+    """Steps that failed by a defect, and steps that said that something failed.
+
+    A step that raised dg.Failure has noted in the ledger what is wrong with which outlet.
+    """
+    defects: list[str] = []
+    failures: list[str] = []
+    for event in run.all_events:
+        if not event.is_step_failure:
+            continue
+        data = event.step_failure_data
+        if data.user_failure_data is not None:
+            failures.append(data.user_failure_data.description or str(event.step_key))
+            continue
+        cause = data.error.cause if data.error is not None and data.error.cause else data.error
+        words = cause.message.strip() if cause is not None else "failed"
+        defects.append(f"{event.step_key}: {words}")
+    return defects, failures
+
+
+def _results(project: Project, run_ids: Sequence[str]) -> list[dict[str, Any]]:
+    """What the ledger holds of these runs: present states, and failures that have none."""
+    from marketsync_dagster.ledger.states import failures_at, states_at
+
+    found: list[dict[str, Any]] = []
+    for stage in stages(project):
+        states = states_at(project.ledger, stage)
+        known = set()
+        for outlet in (*project.settings.outlets, ""):  # a platform's catalog has no outlet
+            state = states.get(outlet)
+            if state is None or state.run_id not in run_ids:
+                continue
+            known.add(outlet)
+            found.append(
+                {
+                    "stage": stage,
+                    "outlet": outlet,
+                    "ok": state.ok,
+                    "state": state.state,
+                    "reason": state.reason,
+                    "next_step": state.next_step,
+                    "numbers": dict(state.numbers),
+                }
+            )
+        for run_id in run_ids:
+            for outlet, (reason, step) in failures_at(project.ledger, run_id, stage).items():
+                if outlet not in known:
+                    found.append(
+                        {
+                            "stage": stage,
+                            "outlet": outlet,
+                            "ok": False,
+                            "state": "failed",
+                            "reason": reason,
+                            "next_step": step,
+                            "numbers": {},
+                        }
+                    )
+    return found
+
+
+def stages(project: Project) -> list[str]:
+    """Every stage of the configuration, in the order of the lineage."""
+    names = ["pos_extract", "pos_catalog"]
+    for platform in project.settings.platforms():
+        names += [
+            f"{platform}_{part}"
+            for part in ("platform_catalog", "products", "sku_mapping", "price_feed", "listings")
+        ]
+    return names

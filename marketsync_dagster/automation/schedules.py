@@ -1,0 +1,76 @@
+"""The schedules: one run over all outlets per tick, all switched off until somebody turns them on.
+
+Written by hand, because Dagster makes no schedules from static partitions. A tick is skipped, with
+the reason, while a run of the same job is queued or running.
+"""
+
+import dagster as dg
+
+from marketsync_dagster.automation.partitions import range_tags
+from marketsync_dagster.config.settings import Settings
+from marketsync_dagster.resources.options import TRIGGER_TAG, run_config
+
+ACTIVE = [
+    dg.DagsterRunStatus.QUEUED,
+    dg.DagsterRunStatus.NOT_STARTED,
+    dg.DagsterRunStatus.STARTING,
+    dg.DagsterRunStatus.STARTED,
+    dg.DagsterRunStatus.CANCELING,
+]
+
+PLANNED: list[tuple[str, str, dict[str, object], str]] = [
+    ("partial", "partial_sync", {"mode": "partial"}, "What platforms do not know yet"),
+    ("full", "full_sync", {"mode": "full"}, "Every row of every channel"),
+    ("stock", "stock_sync", {"mode": "partial", "fields": ["stock"]}, "Changed stock"),
+    ("products", "product_sync", {"mode": "partial"}, "New and changed products"),
+    ("mappings", "refresh_mappings", {}, "What the platforms list, and the mapping"),
+    ("connections", "test_connections", {}, "The credentials of every account"),
+]
+"""Key in `schedules`, job, options of the run, what the run is about."""
+
+WITHOUT_OUTLETS = ("test_connections",)
+
+
+def schedules(settings: Settings, jobs: dict[str, object]) -> list[dg.ScheduleDefinition]:
+    """The schedules of the configuration whose jobs exist; a cron of null means none."""
+    return [
+        _schedule(settings, cron, job, options, about)
+        for name, job, options, about in PLANNED
+        if job in jobs and (cron := getattr(settings.schedules, name)) is not None
+    ]
+
+
+def _schedule(
+    settings: Settings, cron: str, job: str, options: dict[str, object], about: str
+) -> dg.ScheduleDefinition:
+    outlets = list(settings.outlets)
+
+    @dg.schedule(
+        cron_schedule=cron,
+        job_name=job,
+        name=f"{job}_schedule",
+        description=f"{about}, all {len(outlets)} outlets in one run of {job}.",
+        execution_timezone=settings.defaults.timezone,
+        default_status=dg.DefaultScheduleStatus.STOPPED,
+        tags={"marketsync/job": job},
+    )
+    def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
+        busy = active_run(context.instance, job)
+        if busy is not None:
+            return dg.SkipReason(f"{job} is still at work: {busy}")
+        tags = {TRIGGER_TAG: "schedule"}
+        if job not in WITHOUT_OUTLETS:
+            tags |= range_tags(outlets[0], outlets[-1])
+        return dg.RunRequest(
+            run_config=run_config(**options) if job not in WITHOUT_OUTLETS else {}, tags=tags
+        )
+
+    return tick
+
+
+def active_run(instance: dg.DagsterInstance, job: str) -> str | None:
+    """A queued or running run of `job`, for people: `run 1a2b3c4d is queued`."""
+    runs = instance.get_runs(dg.RunsFilter(job_name=job, statuses=ACTIVE), limit=1)
+    if not runs:
+        return None
+    return f"run {runs[0].run_id[:8]} is {runs[0].status.value.lower().replace('_', ' ')}"

@@ -1,0 +1,417 @@
+"""Applies one plan to one channel: batches, retries, splits, and every answer journalled.
+
+The order is the law: intent committed, then the call, then the outcome committed. A crash at any
+point leaves either nothing sent, or a batch whose intent stands without an outcome; the next push
+of the channel (`push.recovery`) counts those rows as unknown and sends them again, which is
+harmless because prices and stock are absolute.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from marketsync_dagster.ledger.calls import CallRow, record_calls
+from marketsync_dagster.ledger.listings import ItemRow, Source, acknowledge, acknowledge_batches
+from marketsync_dagster.ledger.pushes import (
+    BatchAnswer,
+    answer_batch,
+    answer_batches,
+    intend,
+    is_open,
+)
+from marketsync_dagster.platforms.base import Answer, ItemResult, PriceItem
+from marketsync_dagster.push.calls import call_row
+from marketsync_dagster.push.columns import Columns, count_outcomes, distinct
+from marketsync_dagster.push.pacing import Budget, Pacer, Stop, backoff
+from marketsync_dagster.values.errors import Busy
+from marketsync_dagster.values.outcomes import Outcome
+from marketsync_dagster.values.times import to_iso, utcnow
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from marketsync_dagster.config.settings import Retry
+    from marketsync_dagster.platforms.base import Adapter
+    from marketsync_dagster.push.journal import Journal, Write
+
+GIVE_UP_AFTER = 2
+"""After this many batches in a row without any usable answer the platform counts as down."""
+WRONG_ADDRESS = frozenset({301, 302, 303, 307, 308, 403, 404, 405, 410})
+"""Answers about the address or the account, not about the items: more batches would fare alike."""
+GOES_AGAIN = frozenset({Outcome.RETRYABLE, Outcome.UNKNOWN})
+"""Outcomes of items that are tried again within the push."""
+THROTTLED_PATIENCE = 4
+"""Being asked to wait (429) is no failure: so many times more attempts, within the budget."""
+TAKEN_OVER = "another run took the channel over while this one was stalled"
+SAMPLE = 20
+"""How many items that did not go through the push names."""
+
+POINTS = (
+    "lease_taken",
+    "push_opening",
+    "push_opened",
+    "intent_written",
+    "intent_committed",
+    "before_send",
+    "answered",
+    "ack_written",
+    "ack_committed",
+    "unreached_written",
+    "push_closing",
+    "push_closed",
+    "lease_released",
+)
+"""The durable points of a push, in order, as `Observer` is told them."""
+
+Observer = Callable[[str], None]
+
+
+def unobserved(_: str) -> None:
+    """The observer of production: nobody looks."""
+
+
+@dataclass(slots=True)
+class PushResult:
+    """What a push came to."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    calls: int = 0
+    seconds: float = 0.0
+    response_code: int | None = None
+    response_message: str = ""
+    problems: list[dict[str, str]] = field(default_factory=list)
+    """The first items that did not go through: sku, outcome, message."""
+    stopped: str = ""
+
+
+@dataclass(slots=True, eq=False)
+class Sender:
+    """One push on its way. `run` sends everything, or says why it stopped."""
+
+    source: Source
+    columns: Columns
+    adapter: Adapter
+    journal: Journal
+    pacer: Pacer
+    retry: Retry
+    stop: Stop
+    observe: Observer = unobserved
+    concurrency: int = 4
+    holds: Callable[[], bool] = lambda: True
+    """Whether the channel's lease is still held, as far as this process can tell by itself."""
+    progress: Callable[[int], None] = lambda _: None
+    result: PushResult = field(default_factory=PushResult)
+    _queue: deque[tuple[int, int]] = field(default_factory=deque)
+    _number: int = 0
+    _budget: Budget = field(default_factory=lambda: Budget(0.0))
+    _unanswered: int = 0
+    _acknowledging: set[asyncio.Future[Any]] = field(default_factory=set)
+
+    async def run(self) -> PushResult:
+        """Send all rows; returns when every row has an outcome that is durable.
+
+        Raises what the ledger raises: without a journal nothing more is sent.
+        """
+        started = time.monotonic()
+        self._budget = Budget(self.retry.budget_s)
+        size = self.adapter.capabilities.batch_items
+        total = len(self.columns.sku)
+        self._queue = deque((at, min(at + size, total)) for at in range(0, total, size))
+        await self.pacer.open()
+        # One batch goes first and alone: a dead key or a dead platform costs one call, not many.
+        await self._work(only_one=True)
+        workers = min(self.concurrency, len(self._queue))
+        async with asyncio.TaskGroup() as group:
+            for _ in range(workers):
+                group.create_task(self._work())
+        await self._note_unreached()
+        await self._settle(0)
+        self.result.stopped = self.stop.reason
+        self.result.seconds = time.monotonic() - started
+        return self.result
+
+    # -- batches ---------------------------------------------------------------------------
+
+    async def _work(self, *, only_one: bool = False) -> None:
+        """Take ranges from the queue until it is empty; the next intent is written meanwhile."""
+        ahead = asyncio.create_task(self._take())
+        try:
+            while True:
+                taken = await ahead
+                if taken is None:
+                    if not self._queue or self.stop.event.is_set():
+                        return
+                    # what was split meanwhile is in the queue again
+                    ahead = asyncio.create_task(self._take())
+                    continue
+                if not only_one:
+                    ahead = asyncio.create_task(self._take())
+                await self._send(*taken)
+                if only_one:
+                    return
+        finally:
+            ahead.cancel()
+
+    async def _take(self) -> tuple[int, int, int] | None:
+        """The next range, numbered, its intent durable."""
+        if self.stop.event.is_set() or not self._queue:
+            return None
+        first, last = self._queue.popleft()
+        number = self._next_number()
+
+        await self.journal.share(self._write_intents, (number, first, last))
+        self.observe("intent_committed")
+        return number, first, last
+
+    def _write_intents(self, connection: Connection, ranges: list[tuple[int, int, int]]) -> None:
+        self._still_ours(connection)
+        intend(connection, self.source.push_id, ranges, to_iso(utcnow()))
+        for _ in ranges:
+            self.observe("intent_written")
+
+    def _still_ours(self, connection: Connection) -> None:
+        if not is_open(connection, self.source.push_id):
+            raise Busy(TAKEN_OVER, "the next run sends what is still to be said")
+
+    def _next_number(self) -> int:
+        self._number += 1
+        return self._number
+
+    async def _send(self, number: int, first: int, last: int) -> None:
+        """All attempts for one range."""
+        todo = list(range(first, last))
+        items = self.columns.items(todo)
+        parts = self.adapter.batches(items)
+        if len(parts) > 1:
+            await self._split(number, [(first + a, first + b) for a, b in parts], 0)
+            return
+        attempts, outcomes, words = 0, Counter[str](), ""
+        while todo:
+            await self.pacer.slot()
+            if not self.holds():
+                self.stop.set("the lease of the channel ran out before it could be renewed")
+            if self.stop.event.is_set():
+                await self._acknowledge(number, self._unsent(todo), outcomes, attempts, last=True)
+                return
+            attempts += 1
+            answer = await self._call(number, items, attempts)
+            if answer.split and len(todo) > 1:
+                if len(todo) < last - first:
+                    # some of the batch is settled: no range holds the rest, the next push does
+                    results = _too_large_now(todo, answer)
+                    await self._acknowledge(number, results, outcomes, attempts, last=True)
+                    return
+                half = first + len(todo) // 2
+                await self._split(number, [(first, half), (half, last)], attempts)
+                return
+            results = _per_item(todo, answer)
+            words = answer.message or words
+            again = await self._again(answer, results, attempts)
+            settled = results
+            if again:
+                settled = {i: result for i, result in results.items() if i not in again}
+            await self._acknowledge(
+                number, settled, outcomes, attempts, last=not again, words=words
+            )
+            todo = sorted(again)
+            items = self.columns.items(todo)
+
+    async def _call(self, number: int, items: Sequence[PriceItem], attempt: int) -> Answer:
+        self.observe("before_send")
+        answer = await self.adapter.send(items, single=len(items) == 1)
+        self.observe("answered")
+        self.result.calls += 1
+        self.result.response_code = answer.call.status
+        source = self.source
+        row = call_row(
+            source.account, answer.call, attempt=attempt, push_id=source.push_id, batch=number
+        )
+        self._submit(self._write_calls, row)
+        return answer
+
+    def _write_calls(self, connection: Connection, rows: list[CallRow]) -> None:
+        record_calls(connection, rows)
+
+    async def _again(
+        self, answer: Answer, results: dict[int, ItemResult], attempts: int
+    ) -> set[int]:
+        """Which items of an answer go again now, after the wait that is due."""
+        found = {result.outcome for result in distinct(results)}
+        open_: set[int] = set()
+        if found & GOES_AGAIN:
+            open_ = {i for i, result in results.items() if result.outcome in GOES_AGAIN}
+        if Outcome.AUTH_FAILED in found:
+            words = f"the platform refuses the credentials: {answer.message}"
+            self.stop.set(words, Outcome.AUTH_FAILED)
+        if answer.outcome is Outcome.REFUSED and answer.call.status in WRONG_ADDRESS:
+            self.stop.set(f"the platform refuses the request as a whole: {answer.message}")
+        throttled = answer.call.status == 429
+        whole = answer.outcome in (Outcome.RETRYABLE, Outcome.UNKNOWN) and not throttled
+        if not whole:
+            self._unanswered = 0
+        if not open_ or self.stop.event.is_set():
+            return set()
+        if attempts >= self.retry.attempts * (THROTTLED_PATIENCE if throttled else 1):
+            if whole:
+                self._unanswered += 1
+                if self._unanswered >= GIVE_UP_AFTER or self._number == 1:
+                    self.stop.set(f"the platform does not answer: {answer.message}")
+            return set()
+        delay = backoff(attempts, self.retry, answer.retry_after_s)
+        if not self._budget.spend(delay):
+            self.stop.set(
+                f"the platform wants {delay:.0f} s more patience than the budget of "
+                f"{self.retry.budget_s:.0f} s has left: {answer.message}"
+            )
+            return set()
+        if throttled or answer.retry_after_s is not None:
+            await self.pacer.close_for(delay, answer.message)
+        await self.stop.sleep(delay)
+        return open_
+
+    async def _split(self, number: int, parts: list[tuple[int, int]], attempts: int) -> None:
+        """Put the parts of a batch that is too large in front of the queue."""
+        self._queue.extendleft(reversed(parts))
+
+        def work(connection: Connection) -> None:
+            answer_batch(
+                connection,
+                self.source.push_id,
+                number,
+                state="split",
+                attempts=attempts,
+                outcomes={},
+                message=f"too large: split into {len(parts)}",
+                at=to_iso(utcnow()),
+            )
+
+        await self.journal.write(work)
+
+    # -- outcomes --------------------------------------------------------------------------
+
+    async def _acknowledge(
+        self,
+        number: int,
+        results: dict[int, ItemResult],
+        outcomes: Counter[str],
+        attempts: int,
+        *,
+        last: bool,
+        words: str = "",
+    ) -> None:
+        """Journal what became of these items; with the last of them the batch is answered."""
+        counted = count_outcomes(results)
+        outcomes.update(counted)
+        self._count(results, counted)
+        message = words or next((r.message for r in distinct(results) if r.message), "")
+        answer = BatchAnswer(
+            number, "answered" if last else "intended", attempts, dict(outcomes), message
+        )
+        answered = (answer, self.columns.rows(results))
+        self._submit(self._write_answers, answered, point="ack_committed")
+        await self._settle(2 * self.concurrency)
+
+    def _write_answers(
+        self, connection: Connection, answered: list[tuple[BatchAnswer, list[ItemRow]]]
+    ) -> None:
+        now = to_iso(utcnow())
+        ours = is_open(connection, self.source.push_id)
+        # if not: a successor has sent since, before or after these arrived: nobody knows
+        batches = [(a.number, rows if ours else _in_doubt(rows)) for a, rows in answered]
+        acknowledge_batches(connection, self.source, batches, now)
+        if not ours:
+            return
+        answer_batches(connection, self.source.push_id, [answer for answer, _ in answered], now)
+        for _ in answered:
+            self.observe("ack_written")
+
+    def _count(self, results: dict[int, ItemResult], counted: Counter[str]) -> None:
+        self.result.outcomes.update(counted)
+        self.progress(sum(self.result.outcomes.values()))
+        if counted.keys() <= {Outcome.APPLIED.value, Outcome.ACCEPTED_UNVERIFIED.value}:
+            return
+        for i, result in results.items():
+            if len(self.result.problems) >= SAMPLE:
+                return
+            if result.outcome not in (Outcome.APPLIED, Outcome.ACCEPTED_UNVERIFIED):
+                problem = {"sku": self.columns.sku[i], "outcome": result.outcome.value}
+                self.result.problems.append(problem | {"message": result.message})
+
+    async def _note_unreached(self) -> None:
+        """Rows that were never tried because the push stopped: they go again next time."""
+        while self._queue:
+            first, last = self._queue.popleft()
+            number = self._next_number()
+            results = self._unsent(range(first, last))
+            counted = count_outcomes(results)
+            self._count(results, counted)
+            rows, outcomes = self.columns.rows(results), dict(counted)
+
+            def work(
+                connection: Connection,
+                number: int = number,
+                span: tuple[int, int] = (first, last),
+                rows: list[ItemRow] = rows,
+                outcomes: dict[str, int] = outcomes,
+            ) -> None:
+                now = to_iso(utcnow())
+                self._still_ours(connection)
+                intend(connection, self.source.push_id, [(number, *span)], now)
+                acknowledge(connection, self.source, number, rows, now)
+                answer_batch(
+                    connection,
+                    self.source.push_id,
+                    number,
+                    state="abandoned",
+                    attempts=0,
+                    outcomes=outcomes,
+                    message=self.stop.reason,
+                    at=now,
+                )
+                self.observe("unreached_written")
+
+            await self.journal.write(work)
+
+    def _unsent(self, indices: Sequence[int]) -> dict[int, ItemResult]:
+        result = ItemResult(self.stop.outcome, f"not sent: {self.stop.reason}")
+        return dict.fromkeys(indices, result)
+
+    def _submit(self, write: Write, entry: Any, point: str = "") -> None:
+        future = self.journal.share(write, entry)
+        self._acknowledging.add(future)
+        if point:
+            future.add_done_callback(lambda done: done.exception() or self.observe(point))
+
+    async def _settle(self, most: int) -> None:
+        """Wait until no more than `most` acknowledgements are on their way to the disk."""
+        while len(self._acknowledging) > most:
+            done, self._acknowledging = await asyncio.wait(
+                self._acknowledging, return_when=asyncio.FIRST_COMPLETED
+            )
+            for future in done:
+                future.result()
+
+
+def _in_doubt(rows: list[ItemRow]) -> list[ItemRow]:
+    """The same items, their outcome unknown."""
+    return [(*row[:6], Outcome.UNKNOWN.value, TAKEN_OVER, row[8]) for row in rows]
+
+
+def _too_large_now(indices: Sequence[int], answer: Answer) -> dict[int, ItemResult]:
+    words = f"too large for the platform: {answer.message}"
+    return dict.fromkeys(indices, ItemResult(Outcome.RETRYABLE, words))
+
+
+def _per_item(indices: Sequence[int], answer: Answer) -> dict[int, ItemResult]:
+    """The result of every item that was sent, by its index."""
+    if answer.split:
+        words = f"too large for the platform even alone: {answer.message}"
+        return dict.fromkeys(indices, ItemResult(Outcome.REFUSED, words))
+    if answer.outcome is not None:
+        return dict.fromkeys(indices, ItemResult(answer.outcome, answer.message))
+    return dict(zip(indices, answer.results, strict=True))

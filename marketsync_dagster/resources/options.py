@@ -1,0 +1,102 @@
+"""What a run was asked to do, for all platforms in one place, and who asked for it.
+
+The values come from the launchpad, a schedule, a sensor or the command line; what they mean for a
+plan is `stages.listings.PlanOptions`. No reading of files and no ledger here.
+"""
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Any
+
+import dagster as dg
+from pydantic import Field
+
+if TYPE_CHECKING:
+    from marketsync_dagster.push.plan import PlanOptions
+    from marketsync_dagster.stages.extract import Force
+
+TRIGGER_TAG = "marketsync/trigger"
+"""Run tag that says what started the run: `new_extract`, `schedule`, `command line`, ..."""
+AUTOMATIC = ("schedule", "new_extract")
+"""Triggers that send only what channels with `auto_push` have to say. A retry is not one of them:
+it goes on with what was begun, or approved, by somebody who may."""
+
+
+class Mode(Enum):
+    """How much is sent: every row, or what differs from what the platform acknowledged."""
+
+    full = "full"
+    partial = "partial"
+
+
+class What(Enum):
+    """What of a listing is sent."""
+
+    price = "price"
+    stock = "stock"
+
+
+class RunOptions(dg.ConfigurableResource[None]):
+    """The options of one run.
+
+    Without any configuration, as in a backfill from the asset page, a run means "make it right":
+    every row of every field is sent.
+    """
+
+    mode: Mode = Field(
+        default=Mode.full,
+        description="full: send every row; partial: only what the platform does not know yet.",
+    )
+    skus: list[str] = Field(default=[], description="Only these SKUs; empty: all.")
+    limit: int | None = Field(default=None, description="At most this many rows per channel.")
+    fields: list[What] = Field(default=[], description="Only the price or the stock; empty: both.")
+    force_older: bool = Field(
+        default=False, description="Take an extract although a newer one was taken before."
+    )
+    by: str = Field(default="", description="Who forces an older extract.")
+    reason: str = Field(default="", description="Why an older extract is forced.")
+    created_by: str = Field(default="", description="Who asked for this run; empty: what did.")
+
+    def plan_options(self, tags: Mapping[str, str]) -> "PlanOptions":
+        """The part of the options that the plan of every channel is made with."""
+        from marketsync_dagster.push.plan import PlanOptions
+
+        return PlanOptions(
+            mode=self.mode.value,
+            skus=tuple(self.skus),
+            limit=self.limit,
+            fields=tuple(field.value for field in self.fields),
+            automatic=tags.get(TRIGGER_TAG) in AUTOMATIC,
+        )
+
+    def force(self) -> "Force | None":
+        """Who forces an older extract, and why; MarketSyncError if one of the two is missing."""
+        if not self.force_older:
+            return None
+        from marketsync_dagster.stages.extract import Force
+        from marketsync_dagster.values.errors import UsageError
+
+        if not self.by.strip() or not self.reason.strip():
+            raise UsageError(
+                "force_older needs a name and a reason",
+                "give `by` and `reason` beside `force_older`",
+            )
+        return Force(by=self.by, reason=self.reason)
+
+    def author(self, tags: Mapping[str, str]) -> str:
+        """Who asked for the run, as the push history shows it."""
+        if self.created_by:
+            return self.created_by
+        for tag, words in (
+            ("dagster/schedule_name", "schedule {}"),
+            ("dagster/sensor_name", "sensor {}"),
+            ("dagster/backfill", "backfill {}"),
+        ):
+            if tag in tags:
+                return words.format(tags[tag])
+        return tags.get("user") or tags.get(TRIGGER_TAG) or "Dagster"
+
+
+def run_config(**options: Any) -> dict[str, Any]:
+    """The run configuration that sets these fields of `RunOptions`."""
+    return {"resources": {"options": {"config": {k: v for k, v in options.items() if v}}}}

@@ -1,0 +1,106 @@
+"""The stage `pos/catalog`: the outlet's products, canonical and valid, from its extract.
+
+A full extract is the whole catalog, plus what has only just vanished from it (absence is not
+deletion); a delta changes the catalog that was there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from marketsync_dagster.catalog.absence import Gone, gone_rows
+from marketsync_dagster.catalog.products import build_catalog
+from marketsync_dagster.catalog.schemas import CATALOG, validate
+from marketsync_dagster.ledger import extracts as records
+from marketsync_dagster.stages.extract import EXTRACT_KEY, REJECTS_KEY
+from marketsync_dagster.stages.project import Project, StageResult, each_outlet, fingerprint
+
+STAGE = "pos_catalog"
+CATALOG_KEY = ("pos", "catalog")
+ABSENT_KEY = ("pos", "absent")
+"""Rows that vanished from full extracts, as they were last sold; no asset of its own."""
+
+
+def build_catalogs(project: Project, outlets: Sequence[str]) -> list[StageResult]:
+    """Make each outlet's CATALOG frame from its EXTRACT frame."""
+    return each_outlet(project, STAGE, outlets, lambda outlet: _build(project, outlet))
+
+
+def _build(project: Project, outlet: str) -> StageResult:
+    said = project.settings.outlets[outlet].extract
+    source = project.frames.stamp(EXTRACT_KEY, outlet)
+    stamp = project.frames.stamp(CATALOG_KEY, outlet)
+    inputs = fingerprint(source.inputs if source else "", said.coverage, said.gone_after)
+    if stamp and stamp.inputs == inputs:
+        return StageResult(outlet, True, "unchanged", numbers=dict(stamp.numbers))
+    extract = project.frames.read(EXTRACT_KEY, outlet)
+    before = project.frames.read(CATALOG_KEY, outlet) if stamp else None
+    record = records.latest_accepted(project.ledger, outlet)
+    extract_id = record.id if record else ""
+    gone: Gone | None = None
+    if said.coverage == "full":
+        rejects = project.frames.read(REJECTS_KEY, outlet)
+        catalog, gone = full_catalog(project, outlet, extract, rejects, before, extract_id)
+    else:
+        catalog = merge_delta(named_catalog(extract, extract_id), before)
+    validate(CATALOG, catalog, what=f"the catalog of {outlet}")
+    numbers = {
+        "rows": len(catalog),
+        "without_barcode": int(catalog["barcode"].isna().sum()),
+        "inactive": int((~catalog["active"]).sum()),
+    }
+    project.frames.write(CATALOG_KEY, outlet, catalog, inputs=inputs, numbers=numbers)
+    if gone is not None:
+        # after the catalog: a crash in between counts an absence late, never twice
+        project.frames.write(ABSENT_KEY, outlet, gone.remembered, inputs=extract_id)
+        records.note_absences(project.ledger, outlet, extract_id, gone.times, gone.present_again)
+    return StageResult(outlet, True, "done", numbers=dict(numbers))
+
+
+def full_catalog(
+    project: Project,
+    outlet: str,
+    extract: pd.DataFrame,
+    rejects: pd.DataFrame,
+    before: pd.DataFrame | None,
+    extract_id: str,
+) -> tuple[pd.DataFrame, Gone | None]:
+    """The catalog of a full extract, and what vanished from it (None: nobody asked).
+
+    What vanished long enough ago stays in the catalog, out of stock. A SKU whose row was rejected
+    has not vanished. Nothing is kept.
+    """
+    catalog = named_catalog(extract, extract_id)
+    gone_after = project.settings.outlets[outlet].extract.gone_after
+    if before is None or gone_after is None:
+        return catalog, None
+    if project.frames.stamp(ABSENT_KEY, outlet):
+        # what vanished lately is not in the catalog any more, but is still counted
+        before = pd.concat([before, project.frames.read(ABSENT_KEY, outlet)], ignore_index=True)
+    named = set(rejects["sku"].dropna())
+    times = records.absences(project.ledger, outlet, before=extract_id)
+    gone = gone_rows(
+        before[~before["sku"].isin(named)],
+        catalog,
+        {sku: count for sku, count in times.items() if sku not in named},
+        gone_after,
+    )
+    kept = gone.kept
+    return (pd.concat([catalog, kept], ignore_index=True) if len(kept) else catalog), gone
+
+
+def named_catalog(extract: pd.DataFrame, extract_id: str) -> pd.DataFrame:
+    """The CATALOG of an EXTRACT frame, each row naming the extract that its line is of."""
+    return build_catalog(extract).assign(
+        extract_id=pd.Series([extract_id] * len(extract), dtype="str")
+    )
+
+
+def merge_delta(changes: pd.DataFrame, before: pd.DataFrame | None) -> pd.DataFrame:
+    """The catalog after a delta: changed and new rows replace, everything else stays."""
+    if before is None:
+        return changes
+    kept = before[~before["sku"].isin(changes["sku"])]
+    return pd.concat([kept, changes], ignore_index=True)

@@ -1,0 +1,251 @@
+"""Where a live price comes from: back through push, batch, plan, pricing rule and mapping to the
+file and the physical line; or why there is no price, and what to do."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import orjson
+import pandas as pd
+
+from marketsync_dagster.ledger import extracts, plans, traces
+from marketsync_dagster.pos.files import archived
+from marketsync_dagster.push.plan import rows_from_parquet
+from marketsync_dagster.stages.extract import REJECTS_KEY
+from marketsync_dagster.stages.feed import feed_key
+from marketsync_dagster.stages.mapping import mapping_key
+from marketsync_dagster.stages.project import Project
+from marketsync_dagster.values.errors import PlanError, UsageError
+from marketsync_dagster.values.money import format_minor
+
+EVENTS = 5
+"""How many earlier changes are told."""
+
+
+def explain(project: Project, outlet: str, platform: str, sku: str) -> dict[str, Any]:
+    """The story of one SKU on one channel, as nested dicts; parts that do not exist are null.
+
+    Raises UsageError where neither the ledger nor any frame knows the SKU.
+    """
+    channel = project.settings.channel(outlet, platform)
+    if channel is None:
+        raise UsageError(f"{outlet} has no channel on {platform}")
+    listing = traces.listing_of(project.ledger, outlet, platform, sku)
+    mapping = _row(project, mapping_key(platform), outlet, sku)
+    feed = _row(project, feed_key(platform), outlet, sku)
+    rejects = _rejects(project, outlet, sku)
+    if listing is None and mapping is None and not rejects:
+        raise UsageError(f"no extract of {outlet} has ever brought a SKU {sku!r}")
+    plan = _plan(project, listing, sku) if listing else None
+    told = (plan or {}).get("row") or {}
+    extract_id = told.get("extract_id") or (listing or feed or {}).get("extract_id")
+    extract_id = extract_id or _newest_extract(project, outlet)
+    line = listing["line"] if listing else (mapping or {}).get("line")
+    return {
+        "outlet": outlet,
+        "platform": platform,
+        "account": channel.account,
+        "sku": sku,
+        "live": _live(listing),
+        "last_sent": _last_sent(listing),
+        "push": _push(project, listing),
+        "batch": _batch(project, listing),
+        "plan": plan,
+        "pricing": _pricing(plan, feed),
+        "mapping": _mapping(listing, mapping, plan),
+        "source": _source(project, extract_id, line),
+        "feed_now": _feed_now(feed),
+        "rejects": rejects,
+        "history": _history(project, outlet, platform, sku),
+        "next_step": _next_step(listing, mapping, rejects),
+    }
+
+
+def _row(project: Project, key: tuple[str, ...], outlet: str, sku: str) -> dict[str, Any] | None:
+    if project.frames.stamp(key, outlet) is None:
+        return None
+    frame = project.frames.read(key, outlet)
+    found = frame[frame["sku"] == sku]
+    return _records(found)[0] if len(found) else None
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    objects = frame.astype("object")
+    rows = objects.where(objects.notna(), None).to_dict(orient="records")
+    return [{str(name): value for name, value in row.items()} for row in rows]
+
+
+def _rejects(project: Project, outlet: str, sku: str) -> list[dict[str, Any]]:
+    """Rows of the newest extract that were rejected under this SKU."""
+    if project.frames.stamp(REJECTS_KEY, outlet) is None:
+        return []
+    frame = project.frames.read(REJECTS_KEY, outlet)
+    return _records(frame[frame["sku"] == sku])
+
+
+def _newest_extract(project: Project, outlet: str) -> str | None:
+    record = extracts.latest_accepted(project.ledger, outlet)
+    return record.id if record else None
+
+
+def _live(listing: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What the platform has acknowledged; None: nothing."""
+    if listing is None or listing["ack_price_minor"] is None:
+        return None
+    return {
+        "price": format_minor(listing["ack_price_minor"], listing["ack_currency"]),
+        "price_minor": listing["ack_price_minor"],
+        "currency": listing["ack_currency"],
+        "stock_status": listing["ack_stock_status"],
+        "acknowledged_at": listing["ack_at"],
+    }
+
+
+def _last_sent(listing: dict[str, Any] | None) -> dict[str, Any] | None:
+    if listing is None:
+        return None
+    return {
+        "price": format_minor(listing["price_minor"], listing["currency"]),
+        "stock_status": listing["stock_status"],
+        "outcome": listing["outcome"],
+        "message": listing["message"],
+        "at": listing["updated_at"],
+    }
+
+
+def _push(project: Project, listing: dict[str, Any] | None) -> dict[str, Any] | None:
+    push = traces.push_of(project.ledger, listing["push_id"]) if listing else None
+    if push is None:
+        return None
+    return {
+        "push_id": push["id"],
+        "push_type": push["push_type"],
+        "status": push["status"],
+        "started_at": push["started_at"],
+        "created_by": push["created_by"],
+        "run_id": push["run_id"],
+    }
+
+
+def _batch(project: Project, listing: dict[str, Any] | None) -> dict[str, Any] | None:
+    batch = (
+        traces.batch_of(project.ledger, listing["push_id"], listing["batch"]) if listing else None
+    )
+    if batch is None:
+        return None
+    return {
+        "number": batch["number"],
+        "items": batch["last"] - batch["first"],
+        "attempts": batch["attempts"],
+        "answered_at": batch["answered_at"],
+        "outcomes": orjson.loads(batch["outcomes"]),
+        "message": batch["message"],
+    }
+
+
+def _plan(project: Project, listing: dict[str, Any], sku: str) -> dict[str, Any] | None:
+    push = traces.push_of(project.ledger, listing["push_id"])
+    if push is None:
+        return None
+    try:
+        plan = plans.get_plan(project.ledger, push["plan_id"])
+    except PlanError:  # plans are kept for as long as the retention says
+        return None
+    rows = rows_from_parquet(plan.rows)
+    found = _records(rows[rows["sku"] == sku])
+    row = found[0] if found else {}
+    return {
+        "plan_id": plan.id,
+        "mode": plan.mode,
+        "kind": plan.kind,
+        "created_at": plan.created_at,
+        "approved_by": plan.decided_by,
+        "approved_reason": plan.decided_reason,
+        "change": row.get("change"),
+        "old_price": (
+            format_minor(int(row["old_price_minor"]), row["old_currency"])
+            if row.get("old_price_minor") is not None
+            else None
+        ),
+        "row": row or None,
+    }
+
+
+def _pricing(plan: dict[str, Any] | None, feed: dict[str, Any] | None) -> dict[str, Any] | None:
+    """From the POS price to the channel's, as it was when it was planned (else as it is now)."""
+    row = (plan or {}).get("row") or feed
+    if row is None:
+        return None
+    return {
+        "pos_price": format_minor(int(row["pos_price_minor"]), row["currency"]),
+        "rule": row["rule"],
+        "price": format_minor(int(row["price_minor"]), row["currency"]),
+    }
+
+
+def _mapping(
+    listing: dict[str, Any] | None, mapping: dict[str, Any] | None, plan: dict[str, Any] | None
+) -> dict[str, Any] | None:
+    row = (plan or {}).get("row") or {}
+    if listing is None and mapping is None:
+        return None
+    return {
+        "platform_id": (listing or mapping or {}).get("platform_id"),
+        "matched_by": row.get("matched_by") or (mapping or {}).get("matched_by"),
+        "reason": (mapping or {}).get("reason"),
+    }
+
+
+def _source(project: Project, extract_id: str | None, line: Any) -> dict[str, Any] | None:
+    record = extracts.get_extract(project.ledger, extract_id) if extract_id else None
+    if record is None:
+        return None
+    kept = archived(project.archive, record.sha256)
+    return {
+        "extract_id": record.id,
+        "file": record.file,
+        "line": line,
+        "extract_time": record.extract_time,
+        "time_source": record.time_source,
+        "sha256": record.sha256,
+        "archived": str(kept.relative_to(project.settings.home)) if kept.exists() else None,
+        "forced_by": record.forced_by,
+        "forced_reason": record.forced_reason,
+    }
+
+
+def _feed_now(feed: dict[str, Any] | None) -> dict[str, Any] | None:
+    """What the platform should show by the feed as it is stored now."""
+    if feed is None:
+        return None
+    return {
+        "price": format_minor(int(feed["price_minor"]), feed["currency"]),
+        "stock_status": feed["stock_status"],
+        "line": feed["line"],
+    }
+
+
+def _history(project: Project, outlet: str, platform: str, sku: str) -> list[dict[str, Any]]:
+    return [
+        {
+            "at": event["at"],
+            "price": format_minor(event["price_minor"], event["currency"]),
+            "stock_status": event["stock_status"],
+            "outcome": event["outcome"],
+            "message": event["message"],
+            "push_id": event["push_id"],
+        }
+        for event in traces.events_of(project.ledger, outlet, platform, sku, EVENTS)
+    ]
+
+
+def _next_step(
+    listing: dict[str, Any] | None, mapping: dict[str, Any] | None, rejects: list[dict[str, Any]]
+) -> str:
+    if rejects:
+        return str(rejects[0]["next_step"])
+    if mapping and mapping.get("next_step"):
+        return str(mapping["next_step"])
+    if listing is None:
+        return "it has not been pushed yet: marketsync plan shows what the next run would do"
+    return ""

@@ -1,0 +1,306 @@
+"""The first step of `<platform>/listings`: the plan of each outlet's channel.
+
+Nothing is sent here. A plan that an earlier run made and a person approved is taken up if it
+still stands on its base; a plan that says the same as one that waits is not made twice.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+
+from marketsync_dagster.catalog.schemas import FEED, validate
+from marketsync_dagster.config.settings import Channel
+from marketsync_dagster.ledger import cursors, extracts, listings, plans, pushes
+from marketsync_dagster.ledger.plans import PlanRecord
+from marketsync_dagster.platforms.registry import capabilities_of, target_of
+from marketsync_dagster.push import decisions
+from marketsync_dagster.push.plan import Base, Plan, PlanOptions, make_plan, rows_to_parquet
+from marketsync_dagster.push.recovery import recover_if_free
+from marketsync_dagster.stages import project as driver
+from marketsync_dagster.stages.channel_run import ROWS, ChannelRun, lease_name, stage_name
+from marketsync_dagster.stages.feed import NO_CHANNEL, feed_key
+from marketsync_dagster.stages.project import Project
+from marketsync_dagster.values.errors import MarketSyncError
+from marketsync_dagster.values.times import to_iso, utcnow
+
+
+def plan_outlets(
+    project: Project, platform: str, outlets: Sequence[str], options: PlanOptions
+) -> list[ChannelRun]:
+    """Make (or take up) the plan of each outlet's channel. Sends nothing."""
+    failed = driver.failed_before(project, f"{platform}_listings")
+    planned = []
+    for outlet in outlets:
+        if outlet in failed:
+            continue
+        try:
+            planned.append(plan_channel(project, platform, outlet, options))
+        except Exception as error:  # noqa: BLE001 - one bad outlet must not stop the others
+            bad = driver.failure(stage_name(platform), outlet, error)
+            planned.append(ChannelRun(outlet, "failed", reason=bad.reason, next_step=bad.next_step))
+    return planned
+
+
+def plan_channel(
+    project: Project, platform: str, outlet: str, options: PlanOptions, *, recover: bool = True
+) -> ChannelRun:
+    """The plan of one channel, as `plan_outlets` makes it; raises what goes wrong.
+
+    With `recover` off the caller holds the channel's lease and has recovered it.
+    """
+    channel = project.settings.channel(outlet, platform)
+    if channel is None:
+        return ChannelRun(outlet, NO_CHANNEL)
+    target = target_of(project.settings.accounts[channel.account])
+    # what a dead run left open may be on the platform: it is unknown before it is compared
+    free = True
+    if recover:
+        free = recover_if_free(
+            project.ledger, outlet, platform, target, lease_name(outlet, platform), project.run_id
+        )
+    last_push = pushes.last_push(project.ledger, outlet, platform)
+    stale = ""
+    approved = plans.latest_plan(project.ledger, outlet, platform, ("approved",))
+    if approved is not None:
+        extract = extracts.latest_accepted(project.ledger, outlet)
+        stale = decisions.has_moved(project.ledger, approved, extract.id if extract else "")
+        if not stale:
+            return _take_up(channel, approved, last_push, options)
+        with project.ledger.begin() as connection:
+            plans.set_state(connection, approved.id, ("approved",), "stale")
+    mark = _mark(project, channel, platform)
+    if mark and free and _is_settled(project, platform, outlet, options, f"{mark} {last_push}"):
+        stamp = project.frames.stamp(feed_key(platform), outlet)
+        rows, unmapped = (
+            (int(stamp.numbers["catalog_rows"]), int(stamp.numbers["unmapped"]))
+            if stamp
+            else (0, 0)
+        )
+        counts = dict.fromkeys(ROWS, 0) | {"unmapped": unmapped, "unchanged": rows - unmapped}
+        return ChannelRun(outlet, "nothing", counts=counts, mark=mark, last_push=last_push)
+    plan = draw_plan(project, channel, platform, outlet, options)
+    run = dataclasses.replace(_keep(project, channel, plan), last_push=last_push)
+    if run.state == "nothing" and not free:
+        run = dataclasses.replace(run, state="contested")
+    elif plan.complete:
+        run = dataclasses.replace(run, mark=mark)
+    if stale and approved is not None:
+        words = f"approved plan {approved.id} was refused as stale: {stale}"
+        run = dataclasses.replace(run, reason="; ".join(filter(None, [words, run.reason])))
+    return run
+
+
+def draw_plan(
+    project: Project,
+    channel: Channel,
+    platform: str,
+    outlet: str,
+    options: PlanOptions,
+    feed: Any = None,
+    extract: extracts.ExtractRecord | None = None,
+    catalog_rows: int | None = None,
+) -> Plan:
+    """The plan of a channel from its stored feed (or from `feed`, `extract` and `catalog_rows`).
+
+    Pure but for reading: nothing is kept and nothing is sent.
+    """
+    settings = project.settings
+    if feed is None:
+        stamp = project.frames.stamp(feed_key(platform), outlet)
+        feed = project.frames.read(feed_key(platform), outlet)
+        extract = extracts.latest_accepted(project.ledger, outlet)
+        catalog_rows = int(stamp.numbers["catalog_rows"]) if stamp else len(feed)
+    if extract is None or catalog_rows is None:
+        raise MarketSyncError(
+            f"{outlet} has no accepted extract in the ledger",
+            f"run: marketsync run full_sync --outlet {outlet}",
+        )
+    # the push boundary: what was stored is looked at once more before anything is sent
+    validate(FEED, feed, what=f"the {platform} price feed of {outlet}")
+    account = settings.accounts[channel.account]
+    pushed = plans.latest_plan(project.ledger, outlet, platform, ("pushed",))
+    before = extracts.get_extract(project.ledger, pushed.extract_id) if pushed else None
+    base = Base(
+        outlet=outlet,
+        platform=platform,
+        account=channel.account,
+        target=target_of(account),
+        extract_id=extract.id,
+        extract_time=extract.extract_time,
+        accepted_rows=extract.accepted,
+        pushed_rows=before.accepted if before else None,
+        coverage="delta" if extract.coverage == "delta" else "full",
+    )
+    return make_plan(
+        feed,
+        listings.load_listings(project.ledger, outlet, platform),
+        base=base,
+        options=options,
+        guard=channel.guard,
+        catalog_rows=catalog_rows,
+        compare_quantity=capabilities_of(account).push_quantity,
+        allow_older=extract.time_source == "forced",
+    )
+
+
+def _take_up(
+    channel: Channel, plan: PlanRecord, last_push: str, options: PlanOptions
+) -> ChannelRun:
+    """An approved plan that still stands on its base goes out instead of a new one."""
+    counts = _record_counts(plan)
+    if reason := switched_off(channel, options):
+        return _disabled(plan.outlet, plan.id, counts, reason)
+    words = f"approved by {plan.decided_by}: {plan.decided_reason}"
+    return ChannelRun(
+        plan.outlet, "approved", plan.id, reason=words, counts=counts, last_push=last_push
+    )
+
+
+def _is_settled(
+    project: Project, platform: str, outlet: str, options: PlanOptions, settled: str
+) -> bool:
+    """Whether this very feed went out whole, nobody pushed since, and nothing is pending: two
+    lookups, no comparison."""
+    if options.mode == "full" or options.skus:
+        return False
+    if cursors.get_cursor(project.ledger, settled_cursor(outlet, platform)) != settled:
+        return False
+    return listings.count_pending(project.ledger, outlet, platform) == 0
+
+
+def settled_cursor(outlet: str, platform: str) -> str:
+    """The cursor of what a channel last had nothing left to say about: mark and newest push."""
+    return f"settled:{outlet}/{platform}"
+
+
+def _mark(project: Project, channel: Channel, platform: str) -> str:
+    """What must be as it was for a channel to have nothing to say; empty without a feed."""
+    stamp = project.frames.stamp(feed_key(platform), channel.outlet)
+    extract = extracts.latest_accepted(project.ledger, channel.outlet)
+    if stamp is None or extract is None:
+        return ""
+    return driver.fingerprint(
+        stamp.fingerprint,
+        extract.id,
+        target_of(project.settings.accounts[channel.account]),
+        channel.guard.model_dump(mode="json"),
+    )
+
+
+def _keep(project: Project, channel: Channel, plan: Plan) -> ChannelRun:
+    """Save the plan as what the guard made of it, and say what is to be done."""
+    base, counts = plan.base, plan.counts()
+    to_send, held_rows = len(plan.to_send), len(plan.held_rows)
+    if not to_send and not held_rows:
+        # an extract that shrank says so even if nothing is to be sent
+        return ChannelRun(base.outlet, "nothing", reason=_words(plan), counts=counts)
+    held = plan.held or not to_send
+    known = plans.latest_plan(
+        project.ledger, base.outlet, base.platform, ("held", "pushed", "rejected")
+    )
+    reported = known is not None and known.content == plan.content_hash and bool(known.held)
+    if held and reported and known is not None:
+        words = f"plan {known.id} still waits for a decision: {_words(plan)}"
+        if known.state == "rejected":
+            words = f"plan {known.id} was rejected by {known.decided_by}: {known.decided_reason}"
+        return ChannelRun(
+            base.outlet,
+            "held again",
+            known.id,
+            reason=words,
+            next_step=_commands(known.id),
+            counts=counts,
+        )
+    record = _record_of(project, plan, "held" if held else "planned")
+    plans.save_plan(project.ledger, record)
+    words = _words(plan) if held_rows or held else ""
+    run = ChannelRun(
+        base.outlet,
+        "held" if held else "planned",
+        record.id,
+        reason=f"held: {words}" if held else words,
+        next_step=_commands(record.id) if words else "",
+        counts=counts,
+        reported=reported,
+    )
+    reason = "" if held else switched_off(channel, plan.options)
+    return _disabled(base.outlet, record.id, counts, reason) if reason else run
+
+
+def switched_off(channel: Channel, options: PlanOptions) -> str:
+    """Why a channel's plan is not sent, empty if it is."""
+    if not channel.push_enabled:
+        return "push_enabled is off for this channel"
+    if options.automatic and not channel.auto_push:
+        return "auto_push is off for this channel"
+    return ""
+
+
+def _disabled(outlet: str, plan_id: str, counts: dict[str, int], reason: str) -> ChannelRun:
+    """The plan is made and nothing is sent: its rows count as deselected."""
+    deselected = counts | {
+        "sent": 0,
+        "deselected": counts["deselected"] + counts["sent"],
+    }
+    next_step = f"marketsync plans show {plan_id}"
+    return ChannelRun(
+        outlet, "disabled", plan_id, reason=reason, next_step=next_step, counts=deselected
+    )
+
+
+def _record_of(project: Project, plan: Plan, state: str) -> PlanRecord:
+    base, counts = plan.base, plan.counts()
+    account = project.settings.accounts[base.account]
+    size = capabilities_of(account).batch_items
+    to_send = len(plan.to_send)
+    findings = [dataclasses.asdict(finding) for finding in plan.findings]
+    return PlanRecord(
+        id=plans.new_plan_id(),
+        outlet=base.outlet,
+        platform=base.platform,
+        account=base.account,
+        created_at=to_iso(utcnow()),
+        created_by=project.user,
+        run_id=project.run_id,
+        mode=plan.options.mode,
+        kind=plan.kind,
+        state=state,
+        extract_id=base.extract_id,
+        extract_time=base.extract_time,
+        base=plan.base_hash,
+        content=plan.content_hash,
+        catalog_rows=plan.catalog_rows,
+        unmapped=counts["unmapped"],
+        held=counts["held"],
+        unchanged=counts["unchanged"],
+        deselected=counts["deselected"],
+        to_send=counts["sent"],
+        calls=-(-to_send // size),
+        verdict=orjson.dumps(findings).decode(),
+        rows=rows_to_parquet(plan.rows),
+    )
+
+
+def _record_counts(plan: PlanRecord) -> dict[str, int]:
+    return {
+        "unmapped": plan.unmapped,
+        "held": plan.held,
+        "unchanged": plan.unchanged,
+        "deselected": plan.deselected,
+        "sent": plan.to_send,
+    }
+
+
+def _words(plan: Plan) -> str:
+    return "; ".join(finding.message for finding in plan.findings)
+
+
+def _commands(plan_id: str) -> str:
+    return (
+        f"marketsync plans show {plan_id}; then marketsync approve {plan_id} --reason TEXT, "
+        f"or marketsync reject {plan_id} --reason TEXT"
+    )

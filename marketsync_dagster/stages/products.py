@@ -1,0 +1,218 @@
+"""The stage `<platform>/products`: products offered to platforms that take them.
+
+Only products with a barcode are offered (contract section 2.6: without one the platform would
+create them again each time), and only those that are new, changed, or did not go through before.
+The platform's answers feed the SKU mapping.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from marketsync_dagster.config.settings import Channel
+from marketsync_dagster.ledger import leases, mappings
+from marketsync_dagster.ledger import products as offered
+from marketsync_dagster.ledger.calls import record_calls
+from marketsync_dagster.platforms.base import Adapter, Answer, ItemResult, ProductItem
+from marketsync_dagster.platforms.registry import capabilities_of, open_adapter
+from marketsync_dagster.push.calls import call_row
+from marketsync_dagster.push.pacing import Budget, Pacer, Stop, backoff
+from marketsync_dagster.push.recovery import LEASE_S
+from marketsync_dagster.stages.catalog import CATALOG_KEY
+from marketsync_dagster.stages.project import Project, StageResult, each_outlet, fingerprint
+from marketsync_dagster.values.outcomes import Outcome
+
+BATCH = 100
+NO_CHANNEL = "no channel"
+_AGAIN = (Outcome.RETRYABLE, Outcome.UNKNOWN, Outcome.AUTH_FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class _Offer:
+    item: ProductItem
+    fingerprint: str
+
+
+def stage_name(platform: str) -> str:
+    return f"{platform}_products"
+
+
+def push_products(project: Project, platform: str, outlets: Sequence[str]) -> list[StageResult]:
+    """Offer each outlet's products to the platform, where that has something to say."""
+    channels = project.settings.channels_of(platform)
+
+    def work(outlet: str) -> StageResult:
+        channel = channels.get(outlet)
+        if channel is None:
+            return StageResult(outlet, True, NO_CHANNEL)
+        return _push(project, platform, outlet, channel)
+
+    return each_outlet(project, stage_name(platform), outlets, work)
+
+
+def _push(project: Project, platform: str, outlet: str, channel: Channel) -> StageResult:
+    if not capabilities_of(project.settings.accounts[channel.account]).push_products:
+        return StageResult(outlet, True, "unsupported", f"{platform} takes no products")
+    catalog = project.frames.read(CATALOG_KEY, outlet)
+    offers, no_barcode = _offers(catalog)
+    known = offered.offered_products(project.ledger, outlet, platform)
+    todo = [
+        offer
+        for offer in offers
+        if (before := known.get(offer.item.sku)) is None
+        or before.fingerprint != offer.fingerprint
+        or before.outcome in _AGAIN
+    ]
+    numbers: dict[str, int | float] = {
+        "rows": len(catalog),
+        "without_barcode": no_barcode,
+        "unchanged": len(offers) - len(todo),
+        "offered": len(todo),
+        "applied": 0,
+        "refused": 0,
+        "calls": 0,
+    }
+    if not todo:
+        return StageResult(outlet, True, "unchanged", numbers=numbers)
+    if not channel.push_enabled:
+        reason = "push_enabled is off for this channel"
+        return StageResult(outlet, True, "disabled", reason, numbers=numbers)
+    lease = leases.take_lease(
+        project.ledger,
+        f"products {outlet}/{platform}",
+        f"run {project.run_id} of {project.user}",
+        LEASE_S * 10,
+    )
+    try:
+        sending = _Sending(project, platform, outlet, channel)
+        asyncio.run(sending.run(todo))
+    finally:
+        leases.release(project.ledger, lease)
+    numbers |= {
+        "applied": sending.outcomes[Outcome.APPLIED],
+        "refused": sending.outcomes[Outcome.REFUSED],
+        "calls": sending.calls,
+    }
+    missed = sum(sending.outcomes[outcome] for outcome in _AGAIN)
+    if missed:
+        reason = f"{missed} of {len(todo)} products did not go through: {sending.words}"
+        next_step = f"marketsync connections test --account {channel.account}"
+        return StageResult(outlet, False, "failed", reason, next_step, numbers)
+    refused = f"{sending.outcomes[Outcome.REFUSED]} refused: {sending.words}"
+    return StageResult(
+        outlet, True, "done", refused if sending.outcomes[Outcome.REFUSED] else "", "", numbers
+    )
+
+
+def _offers(catalog: pd.DataFrame) -> tuple[list[_Offer], int]:
+    """What can be offered of a CATALOG frame, and how many rows have no barcode."""
+    columns = ["sku", "name", "category", "barcode", "brand", "size"]
+    with_barcode = catalog[catalog["barcode"].notna()].drop_duplicates("barcode")
+    table = with_barcode[columns].astype("object")
+    rows = table.where(table.notna(), None).itertuples(index=False, name=None)
+    offers = []
+    for sku, name, category, barcode, brand, size in rows:
+        item = ProductItem(sku, name or sku, category or "Uncategorised", barcode, brand, size)
+        offers.append(_Offer(item, fingerprint(*columns, name, category, barcode, brand, size)))
+    return offers, int(catalog["barcode"].isna().sum())
+
+
+class _Sending:
+    """The calls of one outlet, one after the other: a catalogue changes rarely."""
+
+    def __init__(self, project: Project, platform: str, outlet: str, channel: Channel) -> None:
+        self.project, self.platform, self.outlet, self.channel = project, platform, outlet, channel
+        self.account = project.settings.accounts[channel.account]
+        self.outcomes: Counter[Outcome] = Counter()
+        self.calls = 0
+        self.words = ""
+        self.stop = Stop()
+        self.budget = Budget(self.account.retry.budget_s)
+
+    async def run(self, offers: Sequence[_Offer]) -> None:
+        pacer = Pacer(self.project.ledger, self.channel.account, self.account.quota, self.stop)
+        await pacer.open()
+        settings, name = self.project.settings, self.channel.account
+        async with open_adapter(settings, name, channel=self.channel) as adapter:
+            batches = [list(offers[at : at + BATCH]) for at in range(0, len(offers), BATCH)]
+            while batches:
+                batch = batches.pop(0)
+                answer = await self._call(adapter, batch, pacer)
+                if answer is not None and answer.split and len(batch) > 1:
+                    half = len(batch) // 2
+                    batches[:0] = [batch[:half], batch[half:]]
+                    continue
+                await asyncio.to_thread(self._record, batch, self._results(batch, answer))
+
+    async def _call(self, adapter: Adapter, batch: Sequence[_Offer], pacer: Pacer) -> Answer | None:
+        """The last answer after all tries; None: the push stopped before a call."""
+        answer: Answer | None = None
+        for attempt in range(1, self.account.retry.attempts + 1):
+            await pacer.slot()
+            if self.stop.event.is_set():
+                return answer
+            answer = await adapter.send_products([offer.item for offer in batch])
+            self.calls += 1
+            await asyncio.to_thread(self._log, answer, attempt)
+            if answer.outcome is Outcome.AUTH_FAILED:
+                self.stop.set(answer.message, Outcome.AUTH_FAILED)
+            if answer.outcome not in (Outcome.RETRYABLE, Outcome.UNKNOWN):
+                return answer
+            delay = backoff(attempt, self.account.retry, answer.retry_after_s)
+            if attempt == self.account.retry.attempts or not self.budget.spend(delay):
+                self.stop.set(answer.message, Outcome.RETRYABLE)
+                return answer
+            if answer.retry_after_s is not None:
+                await pacer.close_for(delay, answer.message)
+            await self.stop.sleep(delay)
+        return answer
+
+    def _results(self, batch: Sequence[_Offer], answer: Answer | None) -> list[ItemResult]:
+        if answer is None:
+            words = f"not sent: {self.stop.reason}"
+            return [ItemResult(self.stop.outcome, words)] * len(batch)
+        if answer.split:
+            return [ItemResult(Outcome.REFUSED, "too large for the platform")] * len(batch)
+        if answer.outcome is not None:
+            return [ItemResult(answer.outcome, answer.message)] * len(batch)
+        return list(answer.results)
+
+    def _record(self, batch: Sequence[_Offer], results: Sequence[ItemResult]) -> None:
+        """Ids first, then what was offered: a crash in between offers the batch once more."""
+        self.outcomes.update(result.outcome for result in results)
+        self.words = next((r.message for r in results if r.message), self.words)
+        ids = [
+            mappings.SyncedProduct(
+                sku=offer.item.sku,
+                platform_id=result.platform_id,
+                barcode=offer.item.barcode,
+                name=offer.item.name,
+            )
+            for offer, result in zip(batch, results, strict=True)
+            if result.platform_id
+        ]
+        scope = self.project.settings.scope_of(self.channel.account)
+        conflicts = mappings.record_mappings(self.project.ledger, scope, ids)
+        if conflicts:
+            first = conflicts[0]
+            self.words = (
+                f"{len(conflicts)} ids belong to another SKU already, such as "
+                f"{first.platform_id} of {first.sku}, which {first.held_by} has"
+            )
+        rows = [
+            offered.OfferedProduct(
+                offer.item.sku, offer.fingerprint, result.outcome, result.message
+            )
+            for offer, result in zip(batch, results, strict=True)
+        ]
+        offered.record_offered(self.project.ledger, self.outlet, self.platform, rows)
+
+    def _log(self, answer: Answer, attempt: int) -> None:
+        row = call_row(self.channel.account, answer.call, attempt=attempt)
+        with self.project.ledger.begin() as connection:
+            record_calls(connection, [row])

@@ -1,0 +1,71 @@
+"""What a run was asked to do, and by whom."""
+
+from __future__ import annotations
+
+import pytest
+
+from marketsync_dagster.push.plan import PlanOptions
+from marketsync_dagster.resources.options import Mode, RunOptions, What, run_config
+from marketsync_dagster.values.errors import UsageError
+
+
+def test_a_run_without_configuration_means_make_it_right() -> None:
+    assert RunOptions().plan_options({}) == PlanOptions(mode="full")
+    assert RunOptions().force() is None
+
+
+def test_every_option_reaches_the_plan() -> None:
+    options = RunOptions(mode=Mode.partial, skus=["007"], limit=3, fields=[What.stock])
+    assert options.plan_options({}) == PlanOptions(
+        mode="partial", skus=("007",), limit=3, fields=("stock",)
+    )
+
+
+@pytest.mark.parametrize(
+    ("trigger", "automatic"),
+    [
+        ("schedule", True),
+        ("new_extract", True),
+        ("pending_retries", False),
+        ("command line", False),
+        (None, False),
+    ],
+)
+def test_schedules_and_new_files_send_only_where_auto_push_is_on(
+    trigger: str | None, automatic: bool
+) -> None:
+    tags = {"marketsync/trigger": trigger} if trigger else {}
+    assert RunOptions().plan_options(tags).automatic is automatic
+
+
+@pytest.mark.parametrize(
+    ("tags", "author"),
+    [
+        ({}, "Dagster"),
+        ({"dagster/schedule_name": "full_sync_schedule"}, "schedule full_sync_schedule"),
+        ({"dagster/sensor_name": "new_extract"}, "sensor new_extract"),
+        ({"dagster/backfill": "abc"}, "backfill abc"),
+        ({"marketsync/trigger": "command line", "user": "ada"}, "ada"),
+    ],
+)
+def test_the_history_names_who_asked(tags: dict[str, str], author: str) -> None:
+    assert RunOptions().author(tags) == author
+    assert RunOptions(created_by="grace").author(tags) == "grace"
+
+
+@pytest.mark.parametrize(("by", "reason"), [("", ""), ("ada", ""), (" ", "clock was wrong")])
+def test_forcing_an_older_extract_needs_a_name_and_a_reason(by: str, reason: str) -> None:
+    with pytest.raises(UsageError, match="a name and a reason"):
+        RunOptions(force_older=True, by=by, reason=reason).force()
+
+
+def test_a_forced_run_carries_who_and_why() -> None:
+    force = RunOptions(force_older=True, by="ada", reason="the clock was wrong").force()
+    assert force is not None
+    assert (force.by, force.reason) == ("ada", "the clock was wrong")
+
+
+def test_the_run_configuration_says_only_what_was_asked() -> None:
+    assert run_config(mode="partial", skus=[], limit=None) == {
+        "resources": {"options": {"config": {"mode": "partial"}}}
+    }
