@@ -15,6 +15,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as Target,  # not exported; Dagster's UI needs it
 )
 
+from marketsync_dagster.resources.boundary import guarded
 from marketsync_dagster.resources.project import ProjectResource
 
 if TYPE_CHECKING:
@@ -49,6 +50,7 @@ def outlet_ok_check(
         )
 
     @dg.multi_asset_check(name=f"{stage}_outlets", specs=[by_outlet], can_subset=True)
+    @guarded
     def outlet_ok(
         context: dg.AssetCheckExecutionContext, project: ProjectResource
     ) -> Iterator[dg.AssetCheckEvaluation]:

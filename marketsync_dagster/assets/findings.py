@@ -37,9 +37,11 @@ class Finding:
 def every_outlet(project: Project, stage: str, outlets: Sequence[str]) -> Finding:
     """Which outlets do not stand well at `stage`, whenever that was found."""
     from marketsync_dagster.ledger.states import states_at
+    from marketsync_dagster.stages.recording import ATTENTION
 
     states = states_at(project.ledger, stage)
-    bad = [states[outlet] for outlet in outlets if outlet in states and not states[outlet].ok]
+    known = [states[outlet] for outlet in outlets if outlet in states]
+    bad = [state for state in known if not state.ok or state.state in ATTENTION]
     waiting = sum(outlet not in states for outlet in outlets)
     sentence = f"{len(bad)} of {len(outlets)} outlets need attention"
     if bad:

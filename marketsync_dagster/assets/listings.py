@@ -14,6 +14,7 @@ from marketsync_dagster.assets.running import finish, open_run, say
 from marketsync_dagster.assets.specs import OWNERS, freshness, title
 from marketsync_dagster.assets.tables import table
 from marketsync_dagster.config.settings import Settings
+from marketsync_dagster.resources.boundary import guarded
 from marketsync_dagster.resources.options import RunOptions
 from marketsync_dagster.resources.project import ProjectResource
 
@@ -40,6 +41,7 @@ def listings_asset(
         description="The differences between the feed and what the platform acknowledged, with "
         "the guard's verdict, per outlet. Sends nothing.",
     )
+    @guarded
     def plan(
         context: dg.OpExecutionContext, project: ProjectResource, options: RunOptions
     ) -> list[dict[str, Any]]:
@@ -56,6 +58,7 @@ def listings_asset(
         description="Sends the plans that nothing holds, batch by batch, journalled before and "
         "after each call.",
     )
+    @guarded
     def push(
         context: dg.OpExecutionContext,
         project: ProjectResource,
@@ -75,6 +78,7 @@ def listings_asset(
         out=dg.Out(list, io_manager_key="frames"),
         description="Notes what became of each outlet and shows its last pushes.",
     )
+    @guarded
     def record(
         context: dg.AssetExecutionContext,
         project: ProjectResource,
@@ -127,4 +131,13 @@ def last_pushes_table(project: "Project", platform: str, outlet: str) -> dict[st
     from marketsync_dagster.ledger.history import last_pushes
 
     rows = last_pushes(project.ledger, LAST_PUSHES, outlet=outlet, platform=platform)
-    return {"last_pushes": table(rows)} if rows else {}
+    # what one looks for first; outlet and platform stand above the table
+    shown = (
+        "push_timestamp push_type item_count status response_code response_message created_by "
+        "push_id"
+    ).split()
+    return (
+        {"last_pushes": table([{name: row[name] for name in shown} for row in rows])}
+        if rows
+        else {}
+    )

@@ -13,6 +13,7 @@ from marketsync_dagster.assets.pos import CATALOG
 from marketsync_dagster.assets.running import Event, finish, open_run, say
 from marketsync_dagster.assets.specs import spec, title
 from marketsync_dagster.catalog import columns as frames
+from marketsync_dagster.resources.boundary import guarded
 from marketsync_dagster.resources.options import RunOptions
 from marketsync_dagster.resources.project import ProjectResource
 
@@ -55,6 +56,7 @@ def _products(platform: str, partitions: dg.StaticPartitionsDefinition) -> dg.As
         ],
         backfill_policy=ONCE(),
     )
+    @guarded
     def products(
         context: dg.AssetExecutionContext, project: ProjectResource, options: RunOptions
     ) -> Iterator[Event]:
@@ -95,6 +97,7 @@ def _sku_mapping(
         ],
         backfill_policy=ONCE(),
     )
+    @guarded
     def sku_mapping(
         context: dg.AssetExecutionContext, project: ProjectResource, options: RunOptions
     ) -> Iterator[Event]:
@@ -147,6 +150,7 @@ def _price_feed(platform: str, partitions: dg.StaticPartitionsDefinition) -> dg.
         ],
         backfill_policy=ONCE(),
     )
+    @guarded
     def price_feed(
         context: dg.AssetExecutionContext, project: ProjectResource, options: RunOptions
     ) -> Iterator[Event]:
@@ -177,6 +181,7 @@ def _platform_catalog(platform: str) -> dg.AssetsDefinition:
             ).replace_attributes(metadata=_unmanaged(frames.PLATFORM_CATALOG))
         ],
     )
+    @guarded
     def platform_catalog(
         context: dg.AssetExecutionContext, project: ProjectResource, options: RunOptions
     ) -> Iterator[dg.MaterializeResult[Any]]:

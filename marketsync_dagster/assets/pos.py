@@ -11,6 +11,7 @@ from marketsync_dagster.assets.specs import freshness, spec
 from marketsync_dagster.assets.tables import table
 from marketsync_dagster.catalog import columns as frames
 from marketsync_dagster.config.settings import Settings
+from marketsync_dagster.resources.boundary import guarded
 from marketsync_dagster.resources.options import RunOptions
 from marketsync_dagster.resources.project import ProjectResource
 
@@ -52,6 +53,7 @@ def pos_assets(
         ],
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
+    @guarded
     def pos_extract(
         context: dg.AssetExecutionContext, project: ProjectResource, options: RunOptions
     ) -> Iterator[Event]:
@@ -84,6 +86,7 @@ def pos_assets(
         ],
         backfill_policy=dg.BackfillPolicy.single_run(),
     )
+    @guarded
     def pos_catalog(
         context: dg.AssetExecutionContext, project: ProjectResource, options: RunOptions
     ) -> Iterator[Event]:

@@ -26,6 +26,7 @@ from marketsync_dagster.assets.findings import (
 from marketsync_dagster.assets.pos import CATALOG, EXTRACT
 from marketsync_dagster.assets.specs import title
 from marketsync_dagster.catalog import columns as frames
+from marketsync_dagster.resources.boundary import guarded
 from marketsync_dagster.resources.project import ProjectResource
 
 if TYPE_CHECKING:
@@ -145,6 +146,7 @@ def _step(
         ],
         can_subset=True,
     )
+    @guarded
     def step(
         context: dg.AssetCheckExecutionContext, project: ProjectResource
     ) -> Iterator[dg.AssetCheckResult]:

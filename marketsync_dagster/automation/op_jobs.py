@@ -7,6 +7,7 @@ from pydantic import Field
 
 from marketsync_dagster.assets.running import open_run
 from marketsync_dagster.assets.tables import table
+from marketsync_dagster.resources.boundary import guarded
 from marketsync_dagster.resources.options import Mode, RunOptions, What
 from marketsync_dagster.resources.project import ProjectResource
 
@@ -32,6 +33,7 @@ class PlanConfig(dg.Config):
     name="preview",
     description="Makes each channel's plan from its stored feed and shows it. Sends nothing.",
 )
+@guarded
 def preview_op(
     context: dg.OpExecutionContext,
     config: PlanConfig,
@@ -131,6 +133,7 @@ def _changes(plan: "Plan", outlet: str, platform: str, room: int) -> list[dict[s
     name="connections",
     description="Proves the credentials of every account with one harmless call each.",
 )
+@guarded
 def connections_op(
     context: dg.OpExecutionContext, project: ProjectResource, options: RunOptions
 ) -> int:

@@ -8,7 +8,13 @@ import dagster as dg
 
 from marketsync_dagster.automation.partitions import range_tags
 from marketsync_dagster.config.settings import Settings
-from marketsync_dagster.resources.options import TRIGGER_TAG, run_config
+from marketsync_dagster.resources.boundary import guarded
+from marketsync_dagster.resources.options import (
+    ACCOUNT_TAG,
+    SCHEDULE_TAG,
+    TRIGGER_TAG,
+    run_config,
+)
 
 ACTIVE = [
     dg.DagsterRunStatus.QUEUED,
@@ -29,36 +35,66 @@ PLANNED: list[tuple[str, str, dict[str, object], str]] = [
 """Key in `schedules`, job, options of the run, what the run is about."""
 
 WITHOUT_OUTLETS = ("test_connections",)
+BY_ACCOUNT = ("partial", "full", "stock")
+"""Schedules that an account can have for itself: its channels then go by that one only."""
 
 
 def schedules(settings: Settings, jobs: dict[str, object]) -> list[dg.ScheduleDefinition]:
     """The schedules of the configuration whose jobs exist; a cron of null means none."""
-    return [
-        _schedule(settings, cron, job, options, about)
-        for name, job, options, about in PLANNED
-        if job in jobs and (cron := getattr(settings.schedules, name)) is not None
-    ]
+    found = []
+    for name, job, options, about in PLANNED:
+        if job not in jobs:
+            continue
+        cron = getattr(settings.schedules, name)
+        outlets = list(settings.outlets)
+        if cron is not None:
+            about_all = f"{about}, all {len(outlets)} outlets in one run of {job}."
+            found.append(_schedule(settings, cron, name, job, options, outlets, about_all))
+        if name not in BY_ACCOUNT:
+            continue
+        for account, said in settings.accounts.items():
+            own, theirs = said.schedules.get(name), _outlets_of(settings, account)
+            if own is not None and theirs:
+                about_one = f"{about}, of account {account} only."
+                found.append(
+                    _schedule(settings, own, name, job, options, theirs, about_one, account)
+                )
+    return found
+
+
+def _outlets_of(settings: Settings, account: str) -> list[str]:
+    """The outlets with a channel on the account, in the order of the configuration."""
+    listed = {channel.outlet for channel in settings.channels if channel.account == account}
+    return [outlet for outlet in settings.outlets if outlet in listed]
 
 
 def _schedule(
-    settings: Settings, cron: str, job: str, options: dict[str, object], about: str
+    settings: Settings,
+    cron: str,
+    schedule: str,
+    job: str,
+    options: dict[str, object],
+    outlets: list[str],
+    description: str,
+    account: str = "",
 ) -> dg.ScheduleDefinition:
-    outlets = list(settings.outlets)
-
     @dg.schedule(
         cron_schedule=cron,
         job_name=job,
-        name=f"{job}_schedule",
-        description=f"{about}, all {len(outlets)} outlets in one run of {job}.",
+        name=f"{job}_{account}_schedule" if account else f"{job}_schedule",
+        description=description,
         execution_timezone=settings.defaults.timezone,
         default_status=dg.DefaultScheduleStatus.STOPPED,
         tags={"marketsync/job": job},
     )
+    @guarded
     def tick(context: dg.ScheduleEvaluationContext) -> dg.RunRequest | dg.SkipReason:
         busy = active_run(context.instance, job)
         if busy is not None:
             return dg.SkipReason(f"{job} is still at work: {busy}")
-        tags = {TRIGGER_TAG: "schedule"}
+        tags = {TRIGGER_TAG: "schedule", SCHEDULE_TAG: schedule}
+        if account:
+            tags[ACCOUNT_TAG] = account
         if job not in WITHOUT_OUTLETS:
             tags |= range_tags(outlets[0], outlets[-1])
         return dg.RunRequest(

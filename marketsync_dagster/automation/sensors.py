@@ -26,6 +26,7 @@ from marketsync_dagster.automation.cores import (
 from marketsync_dagster.automation.partitions import range_tags
 from marketsync_dagster.automation.schedules import ACTIVE, active_run
 from marketsync_dagster.config.settings import Settings
+from marketsync_dagster.resources.boundary import guarded
 from marketsync_dagster.resources.options import TRIGGER_TAG, run_config
 from marketsync_dagster.resources.project import ProjectResource
 
@@ -54,6 +55,7 @@ def _new_extract() -> dg.SensorDefinition:
         description="A new or changed extract of an outlet starts partial_sync for that outlet. "
         "Files that are still being written are waited for.",
     )
+    @guarded
     def new_extract(
         context: dg.SensorEvaluationContext, project: ProjectResource
     ) -> dg.SensorResult:
@@ -184,6 +186,7 @@ def _pending_retries(pushes: list[Any]) -> dg.SensorDefinition:
         description="Approved plans, and rows that a platform was too busy for, are pushed: "
         "push_<platform> for that outlet, with growing pauses.",
     )
+    @guarded
     def pending(context: dg.SensorEvaluationContext, project: ProjectResource) -> dg.SensorResult:
         saved: dict[str, Any] = json.loads(context.cursor) if context.cursor else {}
         memory = {name: Tried(**value) for name, value in saved.items()}

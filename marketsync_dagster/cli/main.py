@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated
@@ -30,6 +29,7 @@ from marketsync_dagster.cli import (
 )
 from marketsync_dagster.cli.output import DONE, ERROR, INTERRUPTED, USAGE, clean
 from marketsync_dagster.values.errors import MarketSyncError
+from marketsync_dagster.values.redact import traceback_of
 
 _HELP = (
     "Makes every marketplace show what the tills say, outlet by outlet, and proves it.\n\n"
@@ -98,16 +98,19 @@ def _run(words: list[str]) -> int:
         return _complain(error.format_message(), f"marketsync {_command(words)}--help", USAGE)
     except MarketSyncError as error:
         if debug:
-            traceback.print_exc()
+            print(traceback_of(error), file=sys.stderr)
         return _complain(error.message, error.next_step, error.exit_code)
     except BrokenPipeError:
         raise
     except OSError as error:
         # a full disk, a folder that cannot be written: the user's machine, not a bug
         if debug:
-            traceback.print_exc()
+            print(traceback_of(error), file=sys.stderr)
         where = f": {error.filename}" if error.filename else ""
         return _complain(f"{(error.strerror or str(error)).lower()}{where}", "", ERROR)
+    except Exception as error:  # noqa: BLE001 - a bug: shown whole, but for secrets
+        print(traceback_of(error), file=sys.stderr)
+        return _complain(f"a defect of MarketSync: {type(error).__name__}", "", ERROR)
     return result if isinstance(result, int) else DONE
 
 

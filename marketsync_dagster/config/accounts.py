@@ -17,9 +17,8 @@ from marketsync_dagster.config.scalars import Cron, Day, Name, Number, Section, 
 PLATFORMS = ("tracker_ke", "pasons")
 """Platforms that can be named in an account; more come with their adapters."""
 
-Schedule = Literal[
-    "partial", "full", "stock", "products", "orders", "mappings", "reconcile", "connections"
-]
+Schedule = Literal["partial", "full", "stock"]
+"""Schedules that an account can have for itself."""
 
 
 class SecretRef(Section):
@@ -93,6 +92,7 @@ class AccountBase(Section):
     """Scope shared by accounts that list the same platform catalogue; default: the account."""
     rotated_on: Day | None = None
     schedules: dict[Schedule, Cron] = Field(default_factory=dict)
+    """Instead of the common schedule of that name; null: none for this account."""
 
     @field_validator("base_url")
     @classmethod

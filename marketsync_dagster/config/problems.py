@@ -23,6 +23,13 @@ _SECRET_WORDS = re.compile(
 )
 
 
+_LIKE_A_SECRET = re.compile(
+    r"\s*(?:(?:pk|sk)_\w|bearer\s|basic\s|(?=\S*[0-9])(?=\S*[A-Za-z])[A-Za-z0-9+/=_\-]{20,}\s*$)",
+    re.IGNORECASE,
+)
+"""A value in the wrong place may be a key: one of a known kind, or a long run of signs."""
+
+
 class Problem(ValueError):
     """One mistake at `at`, relative to the section that is being checked."""
 
@@ -88,6 +95,8 @@ def shown(value: Any, at: Sequence[str | int] = ()) -> str:
     # a URL may carry credentials before its host, or a token in its query
     if isinstance(value, str) and "://" in value and re.search(r"[@?]", value):
         return "a URL with credentials or a query (not shown)"
+    if isinstance(value, str) and _LIKE_A_SECRET.match(value):
+        return "something that looks like a secret (not shown)"
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= 60 else text[:56] + '..."'
 

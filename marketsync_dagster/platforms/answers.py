@@ -14,7 +14,13 @@ from marketsync_dagster.platforms import retry_after
 from marketsync_dagster.platforms.base import NOT_CALLED, Answer, Call, ItemResult
 from marketsync_dagster.platforms.bodies import BodyKind, error_words, page_words
 from marketsync_dagster.platforms.classify import classify
-from marketsync_dagster.platforms.http import Cleaner, Response, TransportFailure, excerpt
+from marketsync_dagster.platforms.http import (
+    PAGE,
+    Cleaner,
+    Response,
+    TransportFailure,
+    excerpt,
+)
 from marketsync_dagster.values.outcomes import Outcome
 
 
@@ -91,10 +97,10 @@ def _message(
 ) -> str:
     status = response.status
     if 300 <= status < 400:
-        target = response.clean(response.redirect_host(rules.host), 200)
+        target = response.redirect_host(rules.host)
         return f"HTTP {status}: redirected to host {target}; not followed, check base_url"
     if kind is BodyKind.HTML:
-        words = response.clean(page_words(response.body))
+        words = page_words(response.text(most=PAGE))
     else:
         words = worded(response.clean, document)
     if 200 <= status < 300:

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Protocol, Self
+from typing import NamedTuple, Protocol, Self
 
 from marketsync_dagster.values.errors import MarketSyncError
 from marketsync_dagster.values.outcomes import Outcome, StockStatus
@@ -45,9 +45,12 @@ class Capabilities:
     """A full push takes off sale what it does not contain: never send one that is cut short."""
 
 
-@dataclass(frozen=True, slots=True)
-class PriceItem:
-    """One SKU as a platform should show it. `price` is exact, in major units."""
+class PriceItem(NamedTuple):
+    """One SKU as a platform should show it. `price` is exact, in major units.
+
+    A tuple, because hundreds of thousands are made in a push, and a frozen dataclass takes three
+    times as long.
+    """
 
     sku: str
     platform_id: str

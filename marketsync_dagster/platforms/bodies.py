@@ -87,9 +87,8 @@ def _compact(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
-def page_words(body: bytes) -> str:
-    """What a web page says: its title, else its first words."""
-    text = body[:20_000].decode("utf-8", "replace")
+def page_words(text: str) -> str:
+    """What a web page says: its title, else its first words. Masked before, because it is cut."""
     title = re.search(r"<title[^>]*>([^<]*)", text, re.IGNORECASE)
     words = title[1] if title and title[1].strip() else re.sub(r"<[^<>]*>", " ", text[:4_000])
     return " ".join(words.split())[:200]

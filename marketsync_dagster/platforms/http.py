@@ -42,6 +42,8 @@ ERROR_BYTES = 500
 WORDS = 300
 """Characters of a platform's message about one item that are kept."""
 _SCRUBBED = 16 * 1024
+PAGE = _SCRUBBED
+"""Characters of a web page in which its words are looked for."""
 _UNPRINTABLE = re.compile("[\x00-\x20\x7f\ud800-\udfff]+")
 """What no database takes, and every run of white space."""
 _REQUEST_IDS = ("x-request-id", "x-correlation-id", "cf-ray")
@@ -94,6 +96,11 @@ class Response:
         """What the body is, and the JSON in it; `exact` reads fractions as Decimal."""
         return bodies.read_document(self.body, exact=exact)
 
+    def text(self, most: int) -> str:
+        """The beginning of the body, on one line, masked before it is cut."""
+        text = self.body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
+        return self.clean(text, most)
+
     def retry_after_s(self, cap_s: float) -> float | None:
         """What the `Retry-After` header asks for."""
         return retry_after.from_headers(
@@ -105,8 +112,10 @@ class Response:
 
     def redirect_host(self, own: str) -> str:
         """The host that a redirect names, `own` for a relative one."""
+        # masked before it is taken apart: that writes it in lower case
+        target = self.clean(self.headers.get("location", ""), 2_000)
         try:
-            return urlsplit(self.headers.get("location", "")).hostname or own
+            return (urlsplit(target).hostname or own)[:200]
         except ValueError:
             return "an unreadable address"
 
@@ -284,8 +293,7 @@ def _decoded(raw: bytes, encoding: str, *, whole: bool) -> bytes | None:
 
 def excerpt(response: Response) -> str:
     """The first 500 bytes of a body, masked before they are cut."""
-    text = response.body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
-    words = response.clean(text, ERROR_BYTES)
+    words = response.text(most=ERROR_BYTES)
     return words.encode()[:ERROR_BYTES].decode("utf-8", "ignore")
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import re
 from datetime import UTC, datetime
+from decimal import Decimal
 from email.utils import parsedate_to_datetime
 from typing import Any
 
@@ -37,6 +38,8 @@ def from_body(value: Any, *, cap_s: float) -> float | None:
     """Seconds to wait by a number (or a text that is one) in an error body, 0 to `cap_s`."""
     if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
         return _bounded(float(value), cap_s)
+    if isinstance(value, Decimal):  # how fractions come from a body that is read exactly
+        return None if value.is_nan() else _bounded(float(min(max(value, 0), 10**9)), cap_s)
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         return None
     # an integer may be too large for a float

@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+
 import pandas as pd
 
 from marketsync_dagster.ledger.listings import ItemRow

@@ -50,6 +50,10 @@ class PlanOptions:
     """Only rows whose price, or stock, differs; empty: either."""
     automatic: bool = False
     """Started by a schedule or a sensor: channels without `auto_push` only make a plan."""
+    schedule: str = ""
+    """The key of the schedule that started it (partial, full, stock); empty: none did."""
+    account: str = ""
+    """Only channels of this account are pushed; empty: all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +84,8 @@ class Plan:
     catalog_rows: int
     unmapped: int
     unchanged: int
+    refused_before: int
+    """Those of the unchanged rows that the platform refused: only a person can mend them."""
     deselected: dict[str, int]
     """Reason -> rows: limit, selection, fields, older extract, push disabled."""
     base_hash: str = ""
@@ -103,7 +109,8 @@ class Plan:
     @property
     def complete(self) -> bool:
         """Once it is sent the platform shows the whole feed: nothing held, nothing left out."""
-        return not self.deselected and not self.held and not len(self.held_rows)
+        left_out = self.deselected or self.held or len(self.held_rows) or self.refused_before
+        return not left_out
 
     def counts(self) -> dict[str, int]:
         """Disposition -> rows; their sum is `catalog_rows`."""
@@ -162,6 +169,9 @@ def make_plan(
         "older extract": int((selected & wanted & in_fields & older).sum()),
     }
     unchanged = int((selected & ~wanted).sum())
+    refused = outcome.isin(_REPEATS_ONLY_WHEN_CHANGED).to_numpy()
+    shown = ~np.logical_or(*_unequal(feed, known, "ack_", compare_quantity))
+    refused_before = int((selected & ~wanted & refused & ~shown).sum())
 
     rows = _rows(
         feed,
@@ -197,6 +207,7 @@ def make_plan(
         catalog_rows=catalog_rows,
         unmapped=catalog_rows - len(feed),
         unchanged=unchanged,
+        refused_before=refused_before,
         deselected={reason: count for reason, count in deselected.items() if count},
     )
     plan.findings = rules.plan_findings(plan, known, guard)
@@ -235,28 +246,30 @@ def _differences(
     feed: pd.DataFrame, known: pd.DataFrame, compare_quantity: bool
 ) -> tuple[np.ndarray, np.ndarray]:
     """Whether price, and stock, differ from what was last acknowledged or refused."""
-
-    def unequal(price: str, currency: str, stock: str, quantity: str) -> tuple[np.ndarray, ...]:
-        by_price = (known[price] != feed["price_minor"]).fillna(True) | (
-            known[currency] != feed["currency"]
-        ).fillna(True)
-        by_stock = (known[stock] != feed["stock_status"]).fillna(True)
-        if compare_quantity:
-            same = (known[quantity] == feed["quantity"]).fillna(False) | (
-                known[quantity].isna() & feed["quantity"].isna()
-            )
-            by_stock = by_stock | ~same
-        return by_price.to_numpy(dtype=bool), by_stock.to_numpy(dtype=bool)
-
-    price, stock = unequal("price_minor", "currency", "stock_status", "quantity")
+    price, stock = _unequal(feed, known, "", compare_quantity)
     refused = known["outcome"].isin(_REPEATS_ONLY_WHEN_CHANGED).to_numpy()
     if refused.any():  # back to what the platform has acknowledged: there is nothing to mend
-        ack_price, ack_stock = unequal(
-            "ack_price_minor", "ack_currency", "ack_stock_status", "ack_quantity"
-        )
+        ack_price, ack_stock = _unequal(feed, known, "ack_", compare_quantity)
         settled = refused & ~ack_price & ~ack_stock
         price, stock = price & ~settled, stock & ~settled
     return price, stock
+
+
+def _unequal(
+    feed: pd.DataFrame, known: pd.DataFrame, prefix: str, compare_quantity: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whether price, and stock, differ from those columns of the listings."""
+    by_price = (known[f"{prefix}price_minor"] != feed["price_minor"]).fillna(True) | (
+        known[f"{prefix}currency"] != feed["currency"]
+    ).fillna(True)
+    by_stock = (known[f"{prefix}stock_status"] != feed["stock_status"]).fillna(True)
+    if compare_quantity:
+        quantity = known[f"{prefix}quantity"]
+        same = (quantity == feed["quantity"]).fillna(False) | (
+            quantity.isna() & feed["quantity"].isna()
+        )
+        by_stock = by_stock | ~same
+    return by_price.to_numpy(dtype=bool), by_stock.to_numpy(dtype=bool)
 
 
 def _rows(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import dagster as dg
 
+from marketsync_dagster.resources.boundary import guarded
 from marketsync_dagster.resources.project import ProjectResource
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ class FramesIOManager(dg.ConfigurableIOManager):
 
     project: dg.ResourceDependency[ProjectResource]
 
+    @guarded
     def handle_output(self, context: dg.OutputContext, obj: GoodOutlets) -> None:
         """Narrow what is recorded to the good outlets in `obj`.
 
@@ -56,6 +58,7 @@ class FramesIOManager(dg.ConfigurableIOManager):
             raise dg.Failure(f"no outlet succeeded at {context.asset_key.to_user_string()}")
         record_only(context, obj)
 
+    @guarded
     def load_input(self, context: dg.InputContext) -> StoredFrames:
         """A lazy mapping outlet -> frame; scope -> frame for a platform's catalog.
 

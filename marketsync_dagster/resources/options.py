@@ -17,6 +17,10 @@ if TYPE_CHECKING:
 
 TRIGGER_TAG = "marketsync/trigger"
 """Run tag that says what started the run: `new_extract`, `schedule`, `command line`, ..."""
+SCHEDULE_TAG = "marketsync/schedule"
+"""Run tag that names the schedule by its key in the configuration: partial, full, stock, ..."""
+ACCOUNT_TAG = "marketsync/account"
+"""Run tag of an account's own schedule: only its channels are pushed."""
 AUTOMATIC = ("schedule", "new_extract")
 """Triggers that send only what channels with `auto_push` have to say. A retry is not one of them:
 it goes on with what was begun, or approved, by somebody who may."""
@@ -67,6 +71,8 @@ class RunOptions(dg.ConfigurableResource[None]):
             limit=self.limit,
             fields=tuple(field.value for field in self.fields),
             automatic=tags.get(TRIGGER_TAG) in AUTOMATIC,
+            schedule=tags.get(SCHEDULE_TAG, ""),
+            account=tags.get(ACCOUNT_TAG, ""),
         )
 
     def force(self) -> "Force | None":

@@ -14,11 +14,15 @@ from marketsync_dagster.catalog.absence import Gone, gone_rows
 from marketsync_dagster.catalog.products import build_catalog
 from marketsync_dagster.catalog.schemas import CATALOG, validate
 from marketsync_dagster.ledger import extracts as records
-from marketsync_dagster.stages.extract import EXTRACT_KEY, REJECTS_KEY
-from marketsync_dagster.stages.project import Project, StageResult, each_outlet, fingerprint
+from marketsync_dagster.stages.extract import (
+    CATALOG_KEY,
+    EXTRACT_KEY,
+    REJECTS_KEY,
+    catalog_inputs,
+)
+from marketsync_dagster.stages.project import Project, StageResult, each_outlet
 
 STAGE = "pos_catalog"
-CATALOG_KEY = ("pos", "catalog")
 ABSENT_KEY = ("pos", "absent")
 """Rows that vanished from full extracts, as they were last sold; no asset of its own."""
 
@@ -30,9 +34,8 @@ def build_catalogs(project: Project, outlets: Sequence[str]) -> list[StageResult
 
 def _build(project: Project, outlet: str) -> StageResult:
     said = project.settings.outlets[outlet].extract
-    source = project.frames.stamp(EXTRACT_KEY, outlet)
     stamp = project.frames.stamp(CATALOG_KEY, outlet)
-    inputs = fingerprint(source.inputs if source else "", said.coverage, said.gone_after)
+    inputs = catalog_inputs(project, outlet)
     if stamp and stamp.inputs == inputs:
         return StageResult(outlet, True, "unchanged", numbers=dict(stamp.numbers))
     extract = project.frames.read(EXTRACT_KEY, outlet)
@@ -51,10 +54,12 @@ def _build(project: Project, outlet: str) -> StageResult:
         "without_barcode": int(catalog["barcode"].isna().sum()),
         "inactive": int((~catalog["active"]).sum()),
     }
+    if gone is not None:
+        # before the catalog, which forgets these rows: after a crash they are still known
+        project.frames.write(ABSENT_KEY, outlet, gone.remembered, inputs=extract_id)
     project.frames.write(CATALOG_KEY, outlet, catalog, inputs=inputs, numbers=numbers)
     if gone is not None:
         # after the catalog: a crash in between counts an absence late, never twice
-        project.frames.write(ABSENT_KEY, outlet, gone.remembered, inputs=extract_id)
         records.note_absences(project.ledger, outlet, extract_id, gone.times, gone.present_again)
     return StageResult(outlet, True, "done", numbers=dict(numbers))
 

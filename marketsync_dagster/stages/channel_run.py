@@ -43,6 +43,9 @@ class ChannelRun:
     reported: bool = False
     """The rows that are held were held before, and somebody was told."""
 
+    refused_before: int = 0
+    """Rows that the platform refused earlier and that have not changed since: not sent again."""
+
     @property
     def goes_out(self) -> bool:
         """Whether there is something to send, or may be."""

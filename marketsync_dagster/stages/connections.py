@@ -14,6 +14,7 @@ from marketsync_dagster.platforms.registry import open_adapter
 from marketsync_dagster.push.calls import call_row
 from marketsync_dagster.stages.project import Project
 from marketsync_dagster.values.errors import MarketSyncError
+from marketsync_dagster.values.redact import scrub
 from marketsync_dagster.values.times import to_iso, utcnow
 
 
@@ -36,7 +37,7 @@ async def _test(project: Project, account: str) -> ConnectionResult:
         async with open_adapter(project.settings, account, channel=None) as adapter:
             return await adapter.test_connection()
     except MarketSyncError as error:
-        return ConnectionResult(False, error.message, error.next_step)
+        return ConnectionResult(False, scrub(error.message), scrub(error.next_step))
 
 
 def _keep(project: Project, account: str, result: ConnectionResult) -> ConnectionTest:

@@ -42,6 +42,7 @@ if TYPE_CHECKING:
 STAGE = "pos_extract"
 EXTRACT_KEY = ("pos", "extract")
 REJECTS_KEY = ("pos", "rejects")
+CATALOG_KEY = ("pos", "catalog")
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +97,10 @@ def _extract(project: Project, outlet: str, force: Force | None) -> StageResult:
     if known and known.sha256 == newest.sha256 and stamp and stamp.inputs == inputs:
         return StageResult(outlet, True, "unchanged", numbers=dict(stamp.numbers))
     _check_age(project, outlet, newest, known, force)
-    extract = _read(project, outlet, newest, spec, force)
+    extract = _read(project, outlet, newest, spec)
     numbers = _numbers(extract)
     _store(project, outlet, extract.frame, extract.rejects, inputs, numbers)
+    _remember(project, outlet, newest, extract, "", force)
     return StageResult(outlet, True, "done", _summary(extract), numbers=numbers)
 
 
@@ -110,7 +112,11 @@ def _extract_deltas(
     spec: ExtractSpec,
     force: Force | None,
 ) -> StageResult:
-    """Every change file since the last accepted one, in the order of their times, as one frame."""
+    """Every change file since the last accepted one, in the order of their times, as one frame.
+
+    What the catalog has not taken up yet stays in the frame: no change is lost because a run
+    ended between the two.
+    """
     after = known.extract_time if known else ""
     fresh = [
         c
@@ -123,17 +129,39 @@ def _extract_deltas(
             _check_age(project, outlet, found[-1], known, force)
         stamp = project.frames.stamp(EXTRACT_KEY, outlet)
         return StageResult(outlet, True, "unchanged", numbers=dict(stamp.numbers) if stamp else {})
-    extracts = [_read(project, outlet, candidate, spec, force) for candidate in fresh]
-    frame = pd.concat([e.frame for e in extracts], ignore_index=True)
+    extracts = [_read(project, outlet, candidate, spec) for candidate in fresh]
+    waiting = _not_taken_up(project, outlet)
+    frame = pd.concat([*waiting, *(e.frame for e in extracts)], ignore_index=True)
     frame = frame.drop_duplicates("sku", keep="last", ignore_index=True)
     rejects = pd.concat([e.rejects for e in extracts], ignore_index=True)
     numbers: Numbers = {}
     for extract in extracts:
         for name, value in _numbers(extract).items():
             numbers[name] = numbers.get(name, 0) + value
-    inputs = fingerprint([c.sha256 for c in fresh], dataclasses.asdict(spec))
+    before = project.frames.stamp(EXTRACT_KEY, outlet) if waiting else None
+    shas = [c.sha256 for c in fresh]
+    inputs = fingerprint(before.inputs if before else "", shas, dataclasses.asdict(spec))
     _store(project, outlet, frame, rejects, inputs, numbers)
+    for candidate, extract in zip(fresh, extracts, strict=True):
+        _remember(project, outlet, candidate, extract, "", force)
     return StageResult(outlet, True, "done", _summary(extracts[-1]), numbers=numbers)
+
+
+def catalog_inputs(project: Project, outlet: str) -> str:
+    """What the outlet's catalog is made from, as its frame's stamp says it."""
+    said = project.settings.outlets[outlet].extract
+    source = project.frames.stamp(EXTRACT_KEY, outlet)
+    return fingerprint(source.inputs if source else "", said.coverage, said.gone_after)
+
+
+def _not_taken_up(project: Project, outlet: str) -> list[pd.DataFrame]:
+    """The stored EXTRACT frame, if the catalog was not made from it yet; else nothing."""
+    if project.frames.stamp(EXTRACT_KEY, outlet) is None:
+        return []
+    catalog = project.frames.stamp(CATALOG_KEY, outlet)
+    if catalog is not None and catalog.inputs == catalog_inputs(project, outlet):
+        return []
+    return [project.frames.read(EXTRACT_KEY, outlet)]
 
 
 def find_candidates(settings: Settings, outlet: str) -> list[Candidate]:
@@ -196,10 +224,12 @@ def _check_age(
         raise
 
 
-def _read(
-    project: Project, outlet: str, candidate: Candidate, spec: ExtractSpec, force: Force | None
-) -> Extract:
-    """Archive the original, read it, and remember how that went."""
+def _read(project: Project, outlet: str, candidate: Candidate, spec: ExtractSpec) -> Extract:
+    """Archive the original and read it. A failure is remembered here.
+
+    A success is remembered once its frames are stored: the ledger never says that rows were taken
+    which are nowhere.
+    """
     _wait_until_written(candidate.path, project.settings.outlets[outlet].extract.settle_s)
     try:
         sha256 = archive(candidate.path, project.archive)
@@ -222,7 +252,6 @@ def _read(
     except ExtractError as error:
         _remember(project, outlet, candidate, None, error.message)
         raise
-    _remember(project, outlet, candidate, extract, "", force)
     return extract
 
 

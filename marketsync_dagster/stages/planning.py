@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from marketsync_dagster.catalog.schemas import FEED, validate
-from marketsync_dagster.config.settings import Channel
+from marketsync_dagster.config.settings import Account, Channel
 from marketsync_dagster.ledger import cursors, extracts, listings, plans, pushes
 from marketsync_dagster.ledger.plans import PlanRecord
 from marketsync_dagster.platforms.registry import capabilities_of, target_of
@@ -69,7 +69,7 @@ def plan_channel(
         extract = extracts.latest_accepted(project.ledger, outlet)
         stale = decisions.has_moved(project.ledger, approved, extract.id if extract else "")
         if not stale:
-            return _take_up(channel, approved, last_push, options)
+            return _take_up(project, channel, approved, last_push, options)
         with project.ledger.begin() as connection:
             plans.set_state(connection, approved.id, ("approved",), "stale")
     mark = _mark(project, channel, platform)
@@ -83,7 +83,9 @@ def plan_channel(
         counts = dict.fromkeys(ROWS, 0) | {"unmapped": unmapped, "unchanged": rows - unmapped}
         return ChannelRun(outlet, "nothing", counts=counts, mark=mark, last_push=last_push)
     plan = draw_plan(project, channel, platform, outlet, options)
-    run = dataclasses.replace(_keep(project, channel, plan), last_push=last_push)
+    run = dataclasses.replace(
+        _keep(project, channel, plan), last_push=last_push, refused_before=plan.refused_before
+    )
     if run.state == "nothing" and not free:
         run = dataclasses.replace(run, state="contested")
     elif plan.complete:
@@ -148,11 +150,12 @@ def draw_plan(
 
 
 def _take_up(
-    channel: Channel, plan: PlanRecord, last_push: str, options: PlanOptions
+    project: Project, channel: Channel, plan: PlanRecord, last_push: str, options: PlanOptions
 ) -> ChannelRun:
     """An approved plan that still stands on its base goes out instead of a new one."""
     counts = _record_counts(plan)
-    if reason := switched_off(channel, options):
+    account = project.settings.accounts[channel.account]
+    if reason := switched_off(account, channel, options):
         return _disabled(plan.outlet, plan.id, counts, reason)
     words = f"approved by {plan.decided_by}: {plan.decided_reason}"
     return ChannelRun(
@@ -203,7 +206,7 @@ def _keep(project: Project, channel: Channel, plan: Plan) -> ChannelRun:
         project.ledger, base.outlet, base.platform, ("held", "pushed", "rejected")
     )
     reported = known is not None and known.content == plan.content_hash and bool(known.held)
-    if held and reported and known is not None:
+    if held and reported and known is not None and _still_stands(known, plan):
         words = f"plan {known.id} still waits for a decision: {_words(plan)}"
         if known.state == "rejected":
             words = f"plan {known.id} was rejected by {known.decided_by}: {known.decided_reason}"
@@ -220,23 +223,36 @@ def _keep(project: Project, channel: Channel, plan: Plan) -> ChannelRun:
     words = _words(plan) if held_rows or held else ""
     run = ChannelRun(
         base.outlet,
-        "held" if held else "planned",
+        ("held again" if reported else "held") if held else "planned",
         record.id,
         reason=f"held: {words}" if held else words,
         next_step=_commands(record.id) if words else "",
         counts=counts,
         reported=reported,
     )
-    reason = "" if held else switched_off(channel, plan.options)
+    account = project.settings.accounts[channel.account]
+    reason = "" if held else switched_off(account, channel, plan.options)
     return _disabled(base.outlet, record.id, counts, reason) if reason else run
 
 
-def switched_off(channel: Channel, options: PlanOptions) -> str:
-    """Why a channel's plan is not sent, empty if it is."""
+def _still_stands(known: PlanRecord, plan: Plan) -> bool:
+    """Whether an earlier plan with the same held rows can still be decided upon, or has been."""
+    if known.state == "rejected":
+        return True
+    same = known.extract_id == plan.base.extract_id
+    return same and (known.state == "pushed" or known.base == plan.base_hash)
+
+
+def switched_off(account: Account, channel: Channel, options: PlanOptions) -> str:
+    """Why a channel's plan is not sent by this run, empty if it is."""
     if not channel.push_enabled:
         return "push_enabled is off for this channel"
     if options.automatic and not channel.auto_push:
         return "auto_push is off for this channel"
+    if options.account and options.account != channel.account:
+        return f"this run is for the account {options.account}"
+    if not options.account and options.schedule in account.schedules:
+        return f"the account {channel.account} has a {options.schedule} schedule of its own"
     return ""
 
 

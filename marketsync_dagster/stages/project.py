@@ -25,7 +25,7 @@ from marketsync_dagster.ledger.states import (
 )
 from marketsync_dagster.ledger.urls import ledger_url
 from marketsync_dagster.values.errors import MarketSyncError
-from marketsync_dagster.values.redact import scrub
+from marketsync_dagster.values.redact import scrub, traceback_of
 
 log = logging.getLogger(__name__)
 
@@ -149,7 +149,7 @@ def failure(stage: str, outlet: str, error: BaseException) -> StageResult:
     """The result of an outlet whose work raised `error`."""
     if isinstance(error, MarketSyncError):
         return StageResult(outlet, False, "failed", scrub(error.message), scrub(error.next_step))
-    log.error("%s of %s failed unexpectedly", stage, outlet, exc_info=error)
+    log.error("%s of %s failed unexpectedly:\n%s", stage, outlet, traceback_of(error))
     reason = scrub(f"unexpected {type(error).__name__}: {error}")
     return StageResult(
         outlet, False, "failed", reason, "see the run's log; this is a defect of MarketSync"

@@ -24,13 +24,13 @@ from marketsync_dagster.ledger import leases, plans, pushes
 from marketsync_dagster.ledger.leases import Lease
 from marketsync_dagster.ledger.listings import Source
 from marketsync_dagster.platforms.registry import open_adapter, target_of
+from marketsync_dagster.push.columns import NAMES, Columns
 from marketsync_dagster.push.journal import Journal
 from marketsync_dagster.push.pacing import Pacer, Stop
 from marketsync_dagster.push.plan import rows_from_parquet
 from marketsync_dagster.push.recovery import LEASE_S, recover
 from marketsync_dagster.push.sender import (
     TAKEN_OVER,
-    Columns,
     Observer,
     PushResult,
     Sender,

@@ -16,6 +16,8 @@ from marketsync_dagster.stages.project import Numbers, Project, StageResult
 
 BAD_STATES = frozenset({"failed", "held", "busy", "interrupted"})
 """States that make an outlet bad, and the run red."""
+ATTENTION = frozenset({"rows held", "held again", "refused rows"})
+"""States that are known and wait for a person: not red again, but not well either."""
 WORST = ("auth_failed", "unknown", "retryable")
 """Outcomes after which the platform does not show the feed: the next run sends them again."""
 
@@ -45,7 +47,8 @@ def _everything_acknowledged(run: ChannelRun) -> bool:
 def _result(run: ChannelRun) -> StageResult:
     numbers = numbers_of(run)
     bad = [f"{run.outcomes[name]} {name}" for name in WORST if run.outcomes.get(name)]
-    refused = run.outcomes.get("refused", 0) + run.outcomes.get("unsupported", 0)
+    now = run.outcomes.get("refused", 0) + run.outcomes.get("unsupported", 0)
+    refused = now + run.refused_before
     newly_held = numbers["held"] > 0 and not run.reported and run.state != "held again"
     ok = run.state not in BAD_STATES and not bad and not newly_held
     state = run.state
@@ -56,9 +59,11 @@ def _result(run: ChannelRun) -> StageResult:
             reason = f"{', '.join(bad)} of {numbers['sent']} rows: {run.reason}"
         elif numbers["held"]:
             state = "rows held"
-        elif refused:
-            state = "refused rows"
-            reason = f"{refused} of {numbers['sent']} rows refused: {run.reason}"
+    if refused and ok and state in ("pushed", "nothing"):
+        state = "refused rows"
+        before = f", {run.refused_before} of them earlier" if run.refused_before else ""
+        words = f": {run.reason}" if run.reason else ""
+        reason = f"{refused} rows are refused by the platform{before}{words}"
     return StageResult(run.outlet, ok, state, reason, run.next_step, numbers)
 
 

@@ -7,23 +7,25 @@ Whoever resolves a secret registers it here; whoever writes a text that may carr
 from __future__ import annotations
 
 import base64
+import html
+import logging
 import re
 import threading
-from urllib.parse import quote, quote_plus
+import traceback
 
 MASK = "***"
 MINIMUM_LENGTH = 4
 """Shorter secrets would mask ordinary words; configuration refuses them."""
 
 _lock = threading.Lock()
-_forms: set[str] = set()
+_secrets: set[str] = set()
 _pattern: re.Pattern[str] | None = None
 
 
 def _forms_of(secret: str) -> set[str]:
-    """Every way in which a secret may turn up: plain, URL-encoded, base64 at any offset."""
-    raw = secret.encode()
-    forms = {secret, quote(secret, safe=""), quote_plus(secret)}
+    """Every text that holds the whole secret: itself, and its base64 at any offset."""
+    raw = secret.encode("utf-8", "surrogateescape")
+    forms = {secret}
     for offset in range(3):
         # base64 of a longer text holds the secret shifted by 0, 1 or 2 bytes: keep the
         # characters that depend on the secret alone.
@@ -32,23 +34,75 @@ def _forms_of(secret: str) -> set[str]:
             start = (offset * 8 + 5) // 6
             end = (offset + len(raw)) * 8 // 6
             forms.add(text[start:end])
-    # JSON escapes quotes and backslashes
-    forms.add(secret.replace("\\", "\\\\").replace('"', '\\"'))
     return {form for form in forms if len(form) >= MINIMUM_LENGTH}
 
 
+def _spelled(form: str) -> str:
+    """A pattern for `form` as URLs, JSON, Python and HTML write it, once or several times over."""
+    return "".join(c if c.isascii() and c.isalnum() else _any_spelling(c) for c in form)
+
+
+def _any_spelling(character: str) -> str:
+    code = ord(character)
+    octets = character.encode("utf-8", "surrogateescape")
+    named = html.escape(character)[1:-1]
+    spellings = [
+        r"\\+" if character == "\\" else r"\\*" + re.escape(character),
+        "".join(f"%(?:25)*(?i:{octet:02x})" for octet in octets),
+        rf"\\+u(?i:{code:04x})",
+        rf"&(?:amp;)*(?:#0*{code};|#[xX]0*(?i:{code:x});{f'|{named};' if named else ''})",
+    ]
+    if character == "%":
+        spellings.append("%(?:25)*")
+    if character == "&":
+        spellings.append("&(?:amp;)*")
+    if character == " ":
+        spellings.append(r"\+")
+    return f"(?:{'|'.join(reversed(spellings))})"
+
+
 def register_secret(secret: str) -> None:
-    """Make `scrub` mask this secret, in all its forms, from now on in this process."""
+    """Make `scrub` mask this secret, in all its forms, from now on in this process.
+
+    Every line that anything in the process logs is scrubbed from the first secret on.
+    """
     global _pattern
     if len(secret) < MINIMUM_LENGTH:
         return
     with _lock:
-        forms = _forms_of(secret)
-        if forms <= _forms:
+        if secret in _secrets:
             return
-        _forms.update(forms)
-        longest_first = sorted(_forms, key=len, reverse=True)
-        _pattern = re.compile("|".join(re.escape(form) for form in longest_first))
+        if not _secrets:
+            _scrub_what_is_logged()
+        _secrets.add(secret)
+        forms = {form for known in _secrets for form in _forms_of(known)}
+        longest_first = sorted(forms, key=len, reverse=True)
+        _pattern = re.compile("|".join(map(_spelled, longest_first)))
+
+
+def _scrub_what_is_logged() -> None:
+    """Libraries log too, and what they log may be an exception with a secret in it."""
+    make = logging.getLogRecordFactory()
+
+    def scrubbed(*args: object, **kwargs: object) -> logging.LogRecord:
+        record = make(*args, **kwargs)
+        try:
+            text = record.getMessage()
+        except (TypeError, ValueError, KeyError):  # logging would print message and arguments
+            text, record.msg, record.args = "", scrub(f"{record.msg!r} {record.args!r}"), ()
+        clean = scrub(text)
+        if clean != text:  # else as it was: some formatters read the arguments
+            record.msg, record.args = clean, ()
+        if record.exc_info and record.exc_info[1] is not None:
+            record.exc_text, record.exc_info = traceback_of(record.exc_info[1]), None
+        return record
+
+    logging.setLogRecordFactory(scrubbed)
+
+
+def traceback_of(error: BaseException) -> str:
+    """The traceback of an error and of everything behind it, without secrets."""
+    return scrub("".join(traceback.format_exception(error))).rstrip()
 
 
 def scrub(text: str) -> str:
@@ -57,7 +111,10 @@ def scrub(text: str) -> str:
 
 
 def mask(secret: str) -> str:
-    """A secret as it may be shown: its kind and its last two characters, `pk_demo_***89`."""
-    prefix = re.match(r"^(?:[a-z]+_){1,2}", secret)
+    """A secret as it may be shown: its kind and its last two characters, `pk_demo_***89`.
+
+    Only known kinds are shown: `correct_horse_battery` has none.
+    """
+    prefix = re.match(r"^(?:pk|sk)_(?:(?:demo|live|test|secret)_)?", secret)
     tail = secret[-2:] if len(secret) >= 12 else ""
     return f"{prefix.group(0) if prefix else ''}{MASK}{tail}"

@@ -69,18 +69,25 @@ class RowWriter:
 
     def row(self, item: PriceItem) -> dict[str, Any]:
         """One item, `{"sku": ..., "selling_price": ..., "stock_status": ...}` as configured."""
-        row: dict[str, Any] = {
-            self.sku: item.platform_id,
-            self.selling_price: self.price(item),
-            self.stock_status: self.stock[item.stock_status],
-        }
-        if self.extra and self.envelope is None:
-            row.update(self.extra)
-        return row
+        return self.rows([item])[0]
+
+    def rows(self, items: Sequence[PriceItem]) -> list[dict[str, Any]]:
+        """`row` for each item."""
+        price, stock = self.price, self.stock
+        extra = self.extra if self.envelope is None else {}
+        return [
+            {
+                self.sku: item.platform_id,
+                self.selling_price: price(item),
+                self.stock_status: stock[item.stock_status],
+                **extra,
+            }
+            for item in items
+        ]
 
     def body(self, items: Sequence[PriceItem]) -> bytes:
         """The request's bytes: a bare array, or an object with the envelope's name."""
-        rows = [self.row(item) for item in items]
+        rows = self.rows(items)
         if self.envelope is None:
             return orjson.dumps(rows)
         return orjson.dumps({**self.extra, self.envelope: rows})
@@ -97,7 +104,7 @@ class RowWriter:
         """A bound for the bytes of any item, found without writing it."""
         fixed = (self.sku, self.selling_price, self.stock_status, *self.extra, *self.extra.values())
         words = max(len(str(word)) for word in self.stock.values())
-        longest_id = max((len(item.platform_id) for item in items), default=0)
+        longest_id = max([len(item.platform_id) for item in items], default=0)
         texts = sum(map(len, fixed)) + words + longest_id
         return _SIGNS + _PRICE + 6 * len(self.extra) + LONGEST_ESCAPE * texts
 

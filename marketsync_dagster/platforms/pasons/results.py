@@ -46,6 +46,8 @@ def item_results(
     if len(told) == len(items):
         return [told[position] for position in range(len(items))]
     rest = _rest(document, listed, told, stray, len(items), response)
+    if not told:
+        return [rest] * len(items)
     return [told.get(position, rest) for position in range(len(items))]
 
 
@@ -77,9 +79,11 @@ def _told(
     listed: list[Any], items: Sequence[PriceItem], response: PasonsResponse, clean: Clean
 ) -> tuple[dict[int, ItemResult], bool]:
     """Results by position, and whether any entry could not be placed."""
-    positions = {item.platform_id: position for position, item in enumerate(items)}
     told: dict[int, ItemResult] = {}
     stray = False
+    if not listed:
+        return told, stray
+    positions = {item.platform_id: position for position, item in enumerate(items)}
     for order, entry in enumerate(listed):
         if not isinstance(entry, dict):
             stray = True

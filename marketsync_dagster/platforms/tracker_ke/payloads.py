@@ -52,7 +52,7 @@ def price_sizes(items: Sequence[PriceItem], location: str | None) -> list[int]:
 
 def longest_price(items: Sequence[PriceItem], location: str | None) -> int:
     """A bound for the bytes of any item, found without writing it."""
-    longest_id = max((len(item.platform_id) for item in items), default=0)
+    longest_id = max([len(item.platform_id) for item in items], default=0)
     return _ROW_FRAME + _PRICE + LONGEST_ESCAPE * (longest_id + len(location or ""))
 
 
