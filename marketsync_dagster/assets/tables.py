@@ -12,14 +12,16 @@ TABLE_ROWS = 50
 
 
 def table(rows: Sequence[Mapping[str, Any]]) -> dg.TableMetadataValue:
-    """Rows as a table of text and whole numbers, cut to what an event can carry."""
+    """Rows as a table of text and whole numbers, cut to what an event can carry.
+
+    A row that lacks what others have is empty there: Dagster takes only rows with the same fields.
+    """
+    names = list(dict.fromkeys(name for row in rows for name in row))
     records = [
-        dg.TableRecord(
-            {
-                name: value if isinstance(value, (str, int, float, bool)) else str(value or "")
-                for name, value in row.items()
-            }
-        )
-        for row in rows[:TABLE_ROWS]
+        dg.TableRecord({name: _cell(row.get(name)) for name in names}) for row in rows[:TABLE_ROWS]
     ]
     return dg.MetadataValue.table(records=records, schema=None if records else dg.TableSchema([]))
+
+
+def _cell(value: Any) -> str | int | float | bool:
+    return value if isinstance(value, (str, int, float, bool)) else str(value or "")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,6 +13,8 @@ import pytest
 
 from marketsync_dagster.automation.assembly import build_definitions
 from marketsync_dagster.automation.partitions import RANGE_END, RANGE_START
+from marketsync_dagster.resources.options import Mode, RunOptions
+from marketsync_dagster.stages.planning import switched_off
 from marketsync_dagster_tests.assets.conftest import Shop
 from marketsync_dagster_tests.assets.fakes import OUTLETS, settings_of, write_config
 
@@ -98,6 +101,34 @@ def test_a_schedule_of_null_does_not_exist(tmp_path: Path) -> None:
     names = [getattr(s, "name", "") for s in definitions.schedules or []]
     assert "stock_sync_schedule" not in names
     assert schedule(definitions, "partial_sync_schedule").cron_schedule == "*/10 * * * *"
+
+
+def test_an_account_with_a_schedule_of_its_own_goes_by_that_one_only(tmp_path: Path) -> None:
+    file = write_config(tmp_path)
+    name = f"tracker_{OUTLETS[1]}"
+    own = file.read_text().replace(
+        f"FAKE_{name.upper()}}}", f"FAKE_{name.upper()}}}, schedules: {{partial: '*/7 * * * *'}}"
+    )
+    file.write_text(own)
+    settings = settings_of(file)
+    definitions = build_definitions(settings)
+    theirs = schedule(definitions, f"partial_sync_{name}_schedule")
+    assert theirs.cron_schedule == "*/7 * * * *"
+    assert theirs.default_status is dg.DefaultScheduleStatus.STOPPED
+    with dg.instance_for_test() as instance:
+        context = dg.build_schedule_context(
+            instance, scheduled_execution_time=datetime(2026, 11, 20, 2, tzinfo=UTC)
+        )
+        (request,) = theirs.evaluate_tick(context).run_requests or []
+    assert (request.tags[RANGE_START], request.tags[RANGE_END]) == (OUTLETS[1], OUTLETS[1])
+    asked = RunOptions(mode=Mode.partial).plan_options(request.tags)
+    account, channel = settings.accounts[name], settings.channels_of("tracker_ke")[OUTLETS[1]]
+    assert switched_off(account, channel, asked) == ""
+    common = replace(asked, account="")
+    assert "has a partial schedule of its own" in switched_off(account, channel, common)
+    other = settings.channels_of("tracker_ke")[OUTLETS[0]]
+    assert "for the account" in switched_off(settings.accounts[other.account], other, asked)
+    assert switched_off(settings.accounts[other.account], other, common) == ""
 
 
 def test_the_clock_change_neither_loses_nor_doubles_a_night(

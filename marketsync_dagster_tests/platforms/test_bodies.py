@@ -76,8 +76,8 @@ def test_an_errors_own_words_are_found_in_its_usual_places(
 
 
 def test_a_web_page_is_quoted_by_its_title_or_its_first_words() -> None:
-    assert page_words(b"<html><title>\nJust a moment...</title>x") == "Just a moment..."
-    assert page_words(b"<html><title></title><p>Down for\n<b>maintenance</b>") == (
+    assert page_words("<html><title>\nJust a moment...</title>x") == "Just a moment..."
+    assert page_words("<html><title></title><p>Down for\n<b>maintenance</b>") == (
         "Down for maintenance"
     )
 

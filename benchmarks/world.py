@@ -1,0 +1,185 @@
+"""A retailer to measure with: outlets, extracts and accounts in a folder, platforms in a process.
+
+Everything is made up and the same each time. What is measured belongs to the benchmarks.
+"""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from marketsync_dagster.config.load import load_settings
+from marketsync_dagster.config.settings import Settings
+from marketsync_dagster_tests.sandbox_process import SandboxProcess
+
+HEADER = "ProductId,Product,Barcode,Brand,Category,Size,Unit,Price,Qty\n"
+STEP = 5
+"""By how many cents a price rises when it changes: nothing that a guard would stop."""
+
+
+@dataclass
+class World:
+    """Files under `folder`, and a sandbox that knows the accounts in them."""
+
+    folder: Path
+    sandbox: SandboxProcess
+    outlets: list[str]
+    cents: list[int]
+    """The price of every SKU, the same in all outlets."""
+    platforms: Sequence[str]
+    _next: int = 0
+    _environment: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def config(self) -> Path:
+        return self.folder / "marketsync.yaml"
+
+    def settings(self, home: str = "home") -> Settings:
+        """The configuration, with a data folder of its own for each `home`."""
+        os.environ["MARKETSYNC_HOME"] = str(self.folder / home)
+        return load_settings(self.config)
+
+    def change(self, count: int) -> None:
+        """Raise the prices of the next `count` SKUs, in turn."""
+        for at in range(self._next, self._next + count):
+            self.cents[at % len(self.cents)] += STEP
+        self._next = (self._next + count) % len(self.cents)
+
+    def write_extracts(self, outlets: Sequence[str] | None = None) -> None:
+        """The tills export: each outlet's file is moved into its place at once."""
+        text = HEADER + "".join(
+            f"{_sku(at)},Product {at},,Brand {at % 97},Category {at % 13},500 g,pc,"
+            f"{cents // 100}.{cents % 100:02d},{at % 50 + 1}\n"
+            for at, cents in enumerate(self.cents)
+        )
+        for outlet in outlets or self.outlets:
+            place = self.folder / "extracts" / outlet / "extract.csv"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            unfinished = place.with_suffix(".tmp")
+            unfinished.write_text(text, "utf-8")
+            unfinished.replace(place)
+
+
+@contextmanager
+def world(
+    *options: str,
+    outlets: int = 1,
+    skus: int = 2_000,
+    platforms: Sequence[str] = ("tracker_ke", "pasons"),
+    concurrency: int = 8,
+) -> Iterator[World]:
+    """Make a world, its extracts written; `options` are the sandbox's. All of it goes away."""
+    names = [f"outlet_{number:03d}" for number in range(1, outlets + 1)]
+    before = dict(os.environ)
+    with tempfile.TemporaryDirectory(prefix="marketsync-bench-") as folder:
+        try:
+            with SandboxProcess(*options) as sandbox:
+                made = World(Path(folder), sandbox, names, [10_000 + 7 * n for n in range(skus)],
+                             platforms)  # fmt: skip
+                seed = _seed(made)
+                sandbox.seed(seed)
+                made.config.write_text(yaml.safe_dump(_config(made, concurrency)), "utf-8")
+                (made.folder / "mapping.csv").write_text(
+                    "sku,platform_id\n"
+                    + "".join(f"{_sku(at)},prod_{at:06d}\n" for at in range(skus)),
+                    "utf-8",
+                )
+                os.environ["MARKETSYNC_CONFIG"] = str(made.config)
+                os.environ["MARKETSYNC_BENCH_SECRET"] = "sk_secret_example_bench"
+                made.write_extracts()
+                yield made
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+
+
+def _sku(at: int) -> str:
+    return f"{at:06d}"
+
+
+def _key(platform: str, outlet: str) -> tuple[str, str]:
+    """Variable and value of an account's key; obviously fake."""
+    value = f"pk_demo_example_{outlet}" if platform == "tracker_ke" else f"pasons_example_{outlet}"
+    return f"MARKETSYNC_BENCH_{platform}_{outlet}".upper(), value
+
+
+def _config(made: World, concurrency: int) -> dict[str, Any]:
+    accounts: dict[str, Any] = {}
+    channels: list[dict[str, Any]] = []
+    for outlet in made.outlets:
+        for platform in made.platforms:
+            variable, value = _key(platform, outlet)
+            os.environ[variable] = value
+            account: dict[str, Any] = {
+                "platform": platform,
+                "quota": {"per_minute": None, "concurrency": concurrency},
+            }
+            if platform == "tracker_ke":
+                account |= {
+                    "base_url": made.sandbox.tracker_url,
+                    "api_key": {"env": variable},
+                    "api_secret": {"env": "MARKETSYNC_BENCH_SECRET"},
+                    "signing": "tracker_doc",
+                    "catalog": "shared",
+                }
+            else:
+                account |= {
+                    "base_url": made.sandbox.pasons_url(outlet),
+                    "auth": {"scheme": "bearer", "key": {"env": variable}},
+                }
+            accounts[f"{platform}_{outlet}"] = account
+            channel = {"outlet": outlet, "account": f"{platform}_{outlet}", "push_enabled": True,
+                       "auto_push": True,
+                       "guard": {"initial": "auto", "max_changed_share": 1.0}}  # fmt: skip
+            by_file = {"file": "mapping.csv"}
+            channel["mapping"] = by_file if platform == "tracker_ke" else {"identity": "sku"}
+            channels.append(channel)
+    extract = {
+        "columns": {
+            "sku": "ProductId", "name": "Product", "barcode": "Barcode", "brand": "Brand",
+            "category": "Category", "size": "Size", "unit": "Unit", "price": "Price",
+            "stock": "Qty",
+        }
+    }  # fmt: skip
+    return {
+        "version": 1,
+        "outlets": {
+            name: {"name": name, "extract": {"path": f"extracts/{name}", **extract}}
+            for name in made.outlets
+        },
+        "accounts": accounts,
+        "channels": channels,
+    }
+
+
+def _seed(made: World) -> dict[str, Any]:
+    accounts = [
+        {
+            "api_key": _key("tracker_ke", outlet)[1],
+            "api_secret": "sk_secret_example_bench",
+            "supermarket_id": outlet,
+            "plan": "unlimited",
+            "max_items": 100,
+            "signing": "tracker_doc",
+            "demo": True,
+        }
+        for outlet in made.outlets
+    ]
+    products = [
+        {"id": f"prod_{at:06d}", "name": f"Product {at}", "demo": True}
+        for at in range(len(made.cents))
+    ]
+    stores = [{"store_id": outlet, "api_key": _key("pasons", outlet)[1]} for outlet in made.outlets]
+    seed: dict[str, Any] = {}
+    if "tracker_ke" in made.platforms:
+        seed["tracker_ke"] = {"accounts": accounts, "products": products}
+    if "pasons" in made.platforms:
+        seed["pasons"] = {"stores": stores}
+    return seed

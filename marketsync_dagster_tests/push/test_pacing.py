@@ -1,0 +1,116 @@
+"""When the next call may go: quota, pauses, closures, stops, waits between tries."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+
+from marketsync_dagster.config.accounts import Quota, Retry
+from marketsync_dagster.ledger import quota as slots
+from marketsync_dagster.ledger.engine import Ledger
+from marketsync_dagster.push.pacing import Budget, Pacer, Stop, backoff
+from marketsync_dagster.values.outcomes import Outcome
+
+Open = Callable[[Quota], Pacer]
+
+
+def seconds_for(quota: Quota, ledger: Ledger, calls: int) -> float:
+    async def main() -> float:
+        pacer = Pacer(ledger, "a", quota, Stop())
+        await pacer.open()
+        started = time.monotonic()
+        for _ in range(calls):
+            await pacer.slot()
+        return time.monotonic() - started
+
+    return asyncio.run(main())
+
+
+def test_without_quota_nothing_waits(ledger: Ledger) -> None:
+    assert seconds_for(Quota(per_minute=None), ledger, 100) < 0.05
+
+
+def test_a_pause_lies_between_two_calls(ledger: Ledger) -> None:
+    assert 0.095 <= seconds_for(Quota(per_minute=None, pause_s=0.05), ledger, 3) < 0.3
+
+
+def test_calls_over_the_quota_wait_until_the_push_stops(ledger: Ledger) -> None:
+    async def main() -> None:
+        stop = Stop()
+        pacer = Pacer(ledger, "a", Quota(per_minute=2), stop)
+        await pacer.open()
+        await pacer.slot()
+        await pacer.slot()
+        third = asyncio.create_task(pacer.slot())
+        await asyncio.sleep(0.05)
+        assert not third.done()
+        stop.set("enough")
+        await asyncio.wait_for(third, 1)
+
+    asyncio.run(main())
+
+
+def test_two_pushes_of_an_account_share_its_quota(ledger: Ledger) -> None:
+    assert seconds_for(Quota(per_minute=2), ledger, 2) < 1
+    assert slots.take_slot(ledger, "a", 2) > 1_000
+    assert slots.take_slot(ledger, "b", 2) == 0
+
+
+def test_who_was_asked_to_stay_away_keeps_all_others_away(ledger: Ledger) -> None:
+    async def main() -> float:
+        asked = Pacer(ledger, "a", Quota(per_minute=None), Stop())
+        await asked.close_for(0.15, "HTTP 429")
+        other = Pacer(ledger, "a", Quota(per_minute=None), Stop())
+        await other.open()
+        started = time.monotonic()
+        await other.slot()
+        return time.monotonic() - started
+
+    assert 0.1 < asyncio.run(main()) < 0.5
+
+
+def test_the_first_reason_to_stop_stays() -> None:
+    async def main() -> Stop:
+        stop = Stop()
+        stop.set("the key is refused", Outcome.AUTH_FAILED)
+        stop.set("something else")
+        return stop
+
+    stop = asyncio.run(main())
+    assert (stop.reason, stop.outcome) == ("the key is refused", Outcome.AUTH_FAILED)
+
+
+def test_a_wait_ends_when_the_push_stops() -> None:
+    async def main() -> float:
+        stop = Stop()
+        asyncio.get_running_loop().call_later(0.02, stop.set, "enough")
+        started = time.monotonic()
+        await stop.sleep(10)
+        await stop.sleep(10)
+        return time.monotonic() - started
+
+    assert asyncio.run(main()) < 1
+
+
+def test_a_budget_is_spent_once() -> None:
+    budget = Budget(1.0)
+    assert [budget.spend(0.6), budget.spend(0.6), budget.spend(0.4)] == [True, False, True]
+
+
+@pytest.mark.parametrize("attempt", [1, 2, 3, 10])
+def test_waits_grow_with_full_jitter_up_to_their_cap(attempt: int) -> None:
+    retry = Retry(base_s=1.0, cap_s=5.0)
+    waits = [backoff(attempt, retry) for _ in range(300)]
+    ceiling = min(5.0, 2 ** (attempt - 1))
+    assert 0 <= min(waits) < 0.2 * ceiling
+    assert 0.8 * ceiling < max(waits) <= ceiling
+
+
+def test_a_wait_is_never_shorter_than_what_was_asked_for_up_to_its_cap() -> None:
+    retry = Retry(base_s=1.0, cap_s=5.0, retry_after_cap_s=30)
+    assert all(7 <= backoff(1, retry, 7.0) <= 7.2 for _ in range(100))
+    assert all(30 <= backoff(1, retry, 86_400) <= 30.2 for _ in range(100))
+    assert len({backoff(1, retry, 7.0) for _ in range(20)}) > 10  # they do not come back together
