@@ -37,7 +37,7 @@ class Finding:
 def every_outlet(project: Project, stage: str, outlets: Sequence[str]) -> Finding:
     """Which outlets do not stand well at `stage`, whenever that was found."""
     from marketsync_dagster.ledger.states import states_at
-    from marketsync_dagster.stages.recording import ATTENTION
+    from marketsync_dagster.stages.channel_run import ATTENTION
 
     states = states_at(project.ledger, stage)
     known = [states[outlet] for outlet in outlets if outlet in states]

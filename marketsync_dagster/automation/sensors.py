@@ -7,6 +7,7 @@ import hashlib
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import astuple
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -123,7 +124,7 @@ def _sight(
         settled = is_settled(seen, now, earlier, said.settle_s)
         sights[outlet] = {
             "name": newest.path.name,
-            "sight": [seen.size, seen.mtime, seen.inode, seen.ends_with_newline],
+            "sight": list(astuple(seen)),
         }
         sha256 = _hash(newest.path) if settled else ""
     except MarketSyncError as error:

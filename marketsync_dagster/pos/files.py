@@ -35,6 +35,10 @@ class Found:
     ctime: float
 
 
+RENAMED_S = 0.02
+"""A ctime so much later than the mtime is a rename: file systems count in steps of milliseconds."""
+
+
 @dataclass(frozen=True)
 class Sight:
     """What is seen of a file at one moment, for `is_settled`."""
@@ -43,6 +47,7 @@ class Sight:
     mtime: float
     inode: int
     ends_with_newline: bool
+    ctime: float = 0.0
 
 
 def find_extracts(directory: Path, pattern: str = "*.csv") -> list[Found]:
@@ -98,7 +103,7 @@ def look(path: Path) -> Sight:
             stream.seek(max(status.st_size - 2, 0))
         tail = stream.read(2)
     whole = tail[-1:] in (b"\n", b"\r") or tail in (b"\n\0", b"\r\0")
-    return Sight(status.st_size, status.st_mtime, status.st_ino, whole)
+    return Sight(status.st_size, status.st_mtime, status.st_ino, whole, status.st_ctime)
 
 
 def is_settled(
@@ -107,16 +112,18 @@ def is_settled(
     """Whether a file is whole, as far as can be seen; pure.
 
     `now` was seen at `moment` (seconds since 1970), `before` at an earlier look. A file with an
-    mtime older than `quiet_s` is taken at once: renaming into place keeps the mtime. A younger
-    one is waited for while it grows, while it has no line end at its end, and until it looked
-    the same twice. An mtime in the future counts as young until it looked the same twice.
+    mtime older than `quiet_s` is taken at once, and so is one that was renamed after its last
+    write: that moves the ctime and keeps the mtime, while a write moves both. Another young one is
+    waited for while it grows, while it has no line end at its end, and until it looked the same
+    twice. An mtime in the future counts as young until it looked the same twice.
     """
     if moment - now.mtime >= quiet_s:
         return before is None or before.inode != now.inode or before.size == now.size
     if now.size == 0 or not now.ends_with_newline:
         # a clock that is ahead must not hold a file back for ever
         return now.size > 0 and now.mtime - moment > quiet_s and before == now
-    return before == now
+    renamed = now.ctime - now.mtime > RENAMED_S and now.mtime <= moment
+    return renamed or before == now
 
 
 def extract_time(

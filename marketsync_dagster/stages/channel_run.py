@@ -15,6 +15,10 @@ OUTCOMES = tuple(outcome.value for outcome in Outcome)
 """The right side of the channel law: their sum is `sent`."""
 
 
+ATTENTION = frozenset({"rows held", "held again", "refused rows"})
+"""States that are known and wait for a person: not red again, but not well either."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelRun:
     """Where a channel stands in this run.

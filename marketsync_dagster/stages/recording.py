@@ -16,8 +16,6 @@ from marketsync_dagster.stages.project import Numbers, Project, StageResult
 
 BAD_STATES = frozenset({"failed", "held", "busy", "interrupted"})
 """States that make an outlet bad, and the run red."""
-ATTENTION = frozenset({"rows held", "held again", "refused rows"})
-"""States that are known and wait for a person: not red again, but not well either."""
 WORST = ("auth_failed", "unknown", "retryable")
 """Outcomes after which the platform does not show the feed: the next run sends them again."""
 

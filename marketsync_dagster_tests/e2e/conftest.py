@@ -50,7 +50,7 @@ def first_tick(_started: Started) -> FirstTick:
     dagster = _started.deployment.dagster
     wait_for("the first tick", lambda: dagster.runs(dagster__schedule_name=SCHEDULE) or None)
     meanwhile = dagster.tick_now(SCHEDULE)
-    dagster.stop_schedule(_started.state)
+    dagster.stop_schedule(SCHEDULE, _started.state)
     runs = dagster.runs(dagster__schedule_name=SCHEDULE)
     run = dagster.succeeded(runs[-1]["runId"])
     return FirstTick(run, runs, meanwhile)

@@ -95,7 +95,7 @@ _STOP_SENSOR = (
 )
 _TICKS = (
     "query($s: InstigationSelector!) { answer: instigationStateOrError(instigationSelector: $s) "
-    "{ __typename ... on InstigationState { ticks(limit: 50) { status timestamp skipReason runIds "
+    "{ __typename ... on InstigationState { status ticks(limit: 50) { status timestamp skipReason runIds "
     f"error {{ message }} }} }} {_ERROR} }} }}"
 )
 _LOCATIONS = (
@@ -142,7 +142,9 @@ class Dagster:
         if answer.get("errors"):
             raise GraphQLError(str(answer["errors"]))
         found = answer["data"]["answer"]
-        kind = "" if isinstance(found, list) else found["__typename"]
+        if isinstance(found, list):
+            return found
+        kind = found["__typename"]
         if kind.endswith(("Error", "Invalid", "Failure", "Conflict", "NotFound")):
             raise GraphQLError(f"{kind}: {found.get('message') or found}")
         return found
@@ -264,8 +266,21 @@ class Dagster:
         assert answer["scheduleState"]["status"] == "RUNNING"
         return answer["scheduleState"]["id"]
 
-    def stop_schedule(self, state: str) -> None:
-        self.ask(_STOP_SCHEDULE, id=state)
+    def stop_schedule(self, name: str, state: str) -> None:
+        """Switch a schedule off, for good.
+
+        When a tick ends, the daemon writes back the state that it began with: what was said in
+        between is lost. So no tick may be open, and it is said until it holds.
+        """
+
+        def stopped() -> bool:
+            if any(tick["status"] == "STARTED" for tick in self.ticks(name)):
+                return False
+            self.ask(_STOP_SCHEDULE, id=state)
+            time.sleep(1.0)
+            return self.ask(_TICKS, s={**REPOSITORY, "name": name})["status"] == "STOPPED"
+
+        wait_for(f"the end of {name}", stopped)
 
     def tick_now(self, schedule: str) -> dict[str, Any]:
         """What a tick of the schedule would do now: `skipReason`, `runRequests`, `error`."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -77,9 +78,15 @@ def test_a_link_within_the_directory_is_followed(tmp_path: Path) -> None:
     assert [file.path.name for file in find_extracts(tmp_path, "*.csv")] == ["latest.csv"]
 
 
-def sight(size: int = 100, mtime: float = 1000.0, inode: int = 1, whole: bool = True) -> Sight:
-    """What is seen of a file."""
-    return Sight(size, mtime, inode, whole)
+def sight(
+    size: int = 100,
+    mtime: float = 1000.0,
+    inode: int = 1,
+    whole: bool = True,
+    ctime: float | None = None,
+) -> Sight:
+    """What is seen of a file; a write moves mtime and ctime alike."""
+    return Sight(size, mtime, inode, whole, mtime if ctime is None else ctime)
 
 
 @pytest.mark.parametrize(
@@ -89,6 +96,10 @@ def sight(size: int = 100, mtime: float = 1000.0, inode: int = 1, whole: bool = 
         pytest.param(sight(whole=False), 1100, None, True, id="old, without line end"),
         pytest.param(sight(), 1002, None, False, id="young, seen once"),
         pytest.param(sight(), 1002, sight(), True, id="young, seen twice alike"),
+        pytest.param(sight(ctime=1000.5), 1002, None, True, id="young, renamed after the write"),
+        pytest.param(
+            sight(ctime=1000.5, whole=False), 1002, None, False, id="renamed, half a line"
+        ),
         pytest.param(sight(120, 1001), 1002, sight(), False, id="young and growing"),
         pytest.param(sight(whole=False), 1005, sight(whole=False), False, id="young, half a line"),
         pytest.param(sight(0), 1005, sight(0), False, id="young and empty"),
@@ -113,6 +124,22 @@ def test_a_look_sees_size_and_line_end(tmp_path: Path) -> None:
     assert files.look(path).ends_with_newline
     path.write_bytes(b"")
     assert files.look(path).size == 0
+
+
+def test_a_file_that_was_just_renamed_into_place_is_whole_at_the_first_look(
+    tmp_path: Path,
+) -> None:
+    written = put(tmp_path / "prices.csv.part", "a,b\n1,2\n")
+    seen = files.look(written)
+    assert not is_settled(seen, seen.mtime + 1)
+    time.sleep(0.1)  # a till closes its file before it renames it
+    placed = written.rename(tmp_path / "prices.csv")
+    seen = files.look(placed)
+    assert is_settled(seen, seen.mtime + 1)
+    with placed.open("a") as stream:
+        stream.write("3,4\n")
+    seen = files.look(placed)
+    assert not is_settled(seen, seen.mtime + 1)
 
 
 def test_a_declared_time_comes_before_name_and_mtime(tmp_path: Path) -> None:
