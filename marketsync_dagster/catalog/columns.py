@@ -78,6 +78,14 @@ _STOCK = Column(
 )
 _ACTIVE = Column("active", "bool", "False: the till no longer sells it, sent as out of stock")
 
+_FROM = Column(
+    "extract_id",
+    "str",
+    "The extract that `line` is of; after a delta the rows are of several",
+    nullable=True,
+    required=False,
+)
+
 EXTRACT = FrameColumns(
     "extract",
     (
@@ -98,15 +106,8 @@ EXTRACT = FrameColumns(
         _STOCK,
         _ACTIVE,
         Column("line", "int64", "Physical line in the extract", minimum=1),
+        _FROM,
     ),
-)
-
-_FROM = Column(
-    "extract_id",
-    "str",
-    "The extract that `line` is of; after a delta the rows are of several",
-    nullable=True,
-    required=False,
 )
 
 CATALOG = FrameColumns(

@@ -97,10 +97,14 @@ def full_catalog(
 
 
 def named_catalog(extract: pd.DataFrame, extract_id: str) -> pd.DataFrame:
-    """The CATALOG of an EXTRACT frame, each row naming the extract that its line is of."""
-    return build_catalog(extract).assign(
-        extract_id=pd.Series([extract_id] * len(extract), dtype="str")
-    )
+    """The CATALOG of an EXTRACT frame, each row naming the extract that its line is of.
+
+    That is `extract_id`, unless the frame was put together from several and says so itself.
+    """
+    whose = pd.Series([extract_id] * len(extract), dtype="str")
+    if "extract_id" in extract:
+        whose = extract["extract_id"].fillna(extract_id).reset_index(drop=True)
+    return build_catalog(extract).assign(extract_id=whose)
 
 
 def merge_delta(changes: pd.DataFrame, before: pd.DataFrame | None) -> pd.DataFrame:

@@ -131,7 +131,11 @@ def _extract_deltas(
         return StageResult(outlet, True, "unchanged", numbers=dict(stamp.numbers) if stamp else {})
     extracts = [_read(project, outlet, candidate, spec) for candidate in fresh]
     waiting = _not_taken_up(project, outlet)
-    frame = pd.concat([*waiting, *(e.frame for e in extracts)], ignore_index=True)
+    named = [
+        extract.frame.assign(extract_id=records.extract_id(outlet, candidate.sha256))
+        for candidate, extract in zip(fresh, extracts, strict=True)
+    ]
+    frame = pd.concat([*waiting, *named], ignore_index=True).astype({"extract_id": "str"})
     frame = frame.drop_duplicates("sku", keep="last", ignore_index=True)
     rejects = pd.concat([e.rejects for e in extracts], ignore_index=True)
     numbers: Numbers = {}

@@ -95,7 +95,7 @@ _STOP_SENSOR = (
 )
 _TICKS = (
     "query($s: InstigationSelector!) { answer: instigationStateOrError(instigationSelector: $s) "
-    "{ __typename ... on InstigationState { status ticks(limit: 50) { status timestamp skipReason runIds "
+    "{ __typename ... on InstigationState { status ticks(limit: 50) { status skipReason "
     f"error {{ message }} }} }} {_ERROR} }} }}"
 )
 _LOCATIONS = (

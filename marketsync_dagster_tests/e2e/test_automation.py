@@ -79,7 +79,9 @@ def test_a_new_file_is_pushed_for_its_outlet_alone_once_it_is_whole(synced: Depl
 
 
 def _reasons(deployment: Deployment) -> str:
-    return "\n".join(tick["skipReason"] or "" for tick in deployment.dagster.ticks("new_extract"))
+    ticks = deployment.dagster.ticks("new_extract")
+    assert not [tick["error"] for tick in ticks if tick["error"]]
+    return "\n".join(tick["skipReason"] or "" for tick in ticks)
 
 
 def _triggered(deployment: Deployment) -> list[dict]:

@@ -10,6 +10,7 @@ import pytest
 
 from marketsync_dagster.catalog.frames import FrameStore
 from marketsync_dagster.ledger.states import failures_at, states_at
+from marketsync_dagster.stages.explain import explain
 from marketsync_dagster.stages.extract import EXTRACT_KEY, Force
 from marketsync_dagster_tests.faults import kills
 from marketsync_dagster_tests.projects import (
@@ -207,6 +208,17 @@ def test_deltas_that_came_together_are_taken_in_their_order(delta_bed: TestBed) 
     assert delta_bed.sync("pasons").one.numbers["applied"] == 4
 
     assert_shown(delta_bed, dearer(0) + dearer(4))
+
+
+def test_a_price_is_traced_to_its_own_file_when_deltas_came_together(delta_bed: TestBed) -> None:
+    first = delta_bed.write_extract(dearer(0))
+    second = delta_bed.write_extract(dearer(4))
+    assert delta_bed.sync("pasons").one.numbers["applied"] == 4
+    for path, rows in ((first, dearer(0)), (second, dearer(4))):
+        with delta_bed.run() as project:
+            story = explain(project, delta_bed.outlet, "pasons", rows[0].sku)
+        assert story["source"]["file"].endswith(path.name)
+        assert rows[0].sku in path.read_text().splitlines()[story["source"]["line"] - 1]
 
 
 def test_a_delta_stays_known_when_a_later_one_of_the_same_run_is_bad(delta_bed: TestBed) -> None:
