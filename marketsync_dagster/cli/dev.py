@@ -38,6 +38,8 @@ def dev(
             free = free_port(host, port)
             os.environ["MARKETSYNC_CONFIG"] = str(settings.file)
             os.environ["DAGSTER_DISABLE_TELEMETRY"] = "yes"
+            # advice for projects that use the package dagster-dg-cli, which this one does not need
+            os.environ["PYTHONWARNINGS"] = "ignore:Function `dev_command` is superseded"
             command = [
                 *(sys.executable, "-m", "dagster", "dev", "-w", str(workspace(settings))),
                 *("-h", host, "-p", str(free)),

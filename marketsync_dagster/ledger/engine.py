@@ -35,6 +35,18 @@ UPGRADE = "marketsync ledger upgrade"
 LOCK_WAIT_S = 30
 
 
+PRAGMAS = (
+    "foreign_keys=ON",
+    "synchronous=FULL",
+    "journal_size_limit=67108864",
+    # a push touches every page of a channel's listings, in any order: keep them, and write them
+    # back in few large steps instead of many small ones
+    "cache_size=-65536",
+    "wal_autocheckpoint=4000",
+    "temp_store=MEMORY",
+)
+
+
 class Ledger:
     """An open ledger, for any number of threads; a process opens its own.
 
@@ -220,7 +232,7 @@ def _sqlite_engine(url: URL) -> Engine:
     def _prepare(connection: sqlite3.Connection, _record: Any) -> None:
         # The driver would begin transactions by itself, too late and never IMMEDIATE.
         connection.isolation_level = None
-        for pragma in ("foreign_keys=ON", "synchronous=FULL", "journal_size_limit=67108864"):
+        for pragma in PRAGMAS:
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")

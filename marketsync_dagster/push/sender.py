@@ -47,6 +47,10 @@ GOES_AGAIN = frozenset({Outcome.RETRYABLE, Outcome.UNKNOWN})
 """Outcomes of items that are tried again within the push."""
 THROTTLED_PATIENCE = 4
 """Being asked to wait (429) is no failure: so many times more attempts, within the budget."""
+UNSETTLED = 4
+"""So many journal entries per connection may be on their way to the disk before a push waits."""
+PREPARE_AFTER_S = 0.005
+"""A request is on its way by then: time to make the next one ready."""
 TAKEN_OVER = "another run took the channel over while this one was stalled"
 SAMPLE = 20
 """How many items that did not go through the push names."""
@@ -69,6 +73,8 @@ POINTS = (
 """The durable points of a push, in order, as `Observer` is told them."""
 
 Observer = Callable[[str], None]
+Range = tuple[int, int, int]
+"""A batch: its number, its first row, and the row after its last."""
 
 
 def unobserved(_: str) -> None:
@@ -107,6 +113,11 @@ class Sender:
     progress: Callable[[int], None] = lambda _: None
     result: PushResult = field(default_factory=PushResult)
     _queue: deque[tuple[int, int]] = field(default_factory=deque)
+    """Ranges without an intent."""
+    _ready: deque[Range] = field(default_factory=deque)
+    """Numbered ranges whose intent is durable, not sent yet."""
+    _ahead: asyncio.Task[None] | None = None
+    """The writing of the next intents, while it goes on."""
     _number: int = 0
     _budget: Budget = field(default_factory=lambda: Budget(0.0))
     _unanswered: int = 0
@@ -124,7 +135,8 @@ class Sender:
         self._queue = deque((at, min(at + size, total)) for at in range(0, total, size))
         await self.pacer.open()
         # One batch goes first and alone: a dead key or a dead platform costs one call, not many.
-        await self._work(only_one=True)
+        await self._intend(1)
+        await self._send(*self._ready.popleft())
         workers = min(self.concurrency, len(self._queue))
         async with asyncio.TaskGroup() as group:
             for _ in range(workers):
@@ -137,38 +149,57 @@ class Sender:
 
     # -- batches ---------------------------------------------------------------------------
 
-    async def _work(self, *, only_one: bool = False) -> None:
-        """Take ranges from the queue until it is empty; the next intent is written meanwhile."""
-        ahead = asyncio.create_task(self._take())
+    async def _work(self) -> None:
+        """Send ranges until none is left; while one is in flight the next is made ready."""
+        taken, items = await self._take(), None
+        while taken is not None:
+            sending = asyncio.create_task(self._send(*taken, items=items))
+            try:
+                taken, items = await self._following()
+            finally:
+                await sending
+            # what was split meanwhile is in the queue again
+            taken = taken or await self._take()
+
+    async def _following(self) -> tuple[Range | None, list[PriceItem] | None]:
+        """The next range and its items, made once the request in flight is on its way."""
+        if not self._queue and not self._ready and self._ahead is None:
+            return None, None
+        await asyncio.sleep(PREPARE_AFTER_S)
+        taken = await self._take()
+        return taken, None if taken is None else self.columns.items(range(*taken[1:]))
+
+    async def _take(self) -> Range | None:
+        """The next range, numbered, its intent durable; None: there is nothing more to send.
+
+        Intents are written some batches ahead, many in one transaction, so that no request waits
+        for the disk.
+        """
+        while not self.stop.event.is_set():
+            if self._queue and len(self._ready) < self.concurrency and self._ahead is None:
+                self._ahead = asyncio.create_task(self._intend(2 * self.concurrency))
+            if self._ready:
+                return self._ready.popleft()
+            if self._ahead is None:
+                return None
+            await asyncio.shield(self._ahead)
+        return None
+
+    async def _intend(self, most: int) -> None:
+        """Make the intents of the next ranges durable."""
         try:
-            while True:
-                taken = await ahead
-                if taken is None:
-                    if not self._queue or self.stop.event.is_set():
-                        return
-                    # what was split meanwhile is in the queue again
-                    ahead = asyncio.create_task(self._take())
-                    continue
-                if not only_one:
-                    ahead = asyncio.create_task(self._take())
-                await self._send(*taken)
-                if only_one:
-                    return
+            ranges = []
+            while self._queue and len(ranges) < most:
+                ranges.append((self._next_number(), *self._queue.popleft()))
+            await self.journal.share(self._write_intents, ranges)
+            for taken in ranges:
+                self.observe("intent_committed")
+                self._ready.append(taken)
         finally:
-            ahead.cancel()
+            self._ahead = None
 
-    async def _take(self) -> tuple[int, int, int] | None:
-        """The next range, numbered, its intent durable."""
-        if self.stop.event.is_set() or not self._queue:
-            return None
-        first, last = self._queue.popleft()
-        number = self._next_number()
-
-        await self.journal.share(self._write_intents, (number, first, last))
-        self.observe("intent_committed")
-        return number, first, last
-
-    def _write_intents(self, connection: Connection, ranges: list[tuple[int, int, int]]) -> None:
+    def _write_intents(self, connection: Connection, groups: list[list[Range]]) -> None:
+        ranges = [taken for group in groups for taken in group]
         self._still_ours(connection)
         intend(connection, self.source.push_id, ranges, to_iso(utcnow()))
         for _ in ranges:
@@ -182,10 +213,12 @@ class Sender:
         self._number += 1
         return self._number
 
-    async def _send(self, number: int, first: int, last: int) -> None:
-        """All attempts for one range."""
+    async def _send(
+        self, number: int, first: int, last: int, items: list[PriceItem] | None = None
+    ) -> None:
+        """All attempts for one range; `items` are its items, if they have been made already."""
         todo = list(range(first, last))
-        items = self.columns.items(todo)
+        items = self.columns.items(todo) if items is None else items
         parts = self.adapter.batches(items)
         if len(parts) > 1:
             await self._split(number, [(first + a, first + b) for a, b in parts], 0)
@@ -312,17 +345,19 @@ class Sender:
         answer = BatchAnswer(
             number, "answered" if last else "intended", attempts, dict(outcomes), message
         )
-        answered = (answer, self.columns.rows(results))
+        answered = (answer, results)
         self._submit(self._write_answers, answered, point="ack_committed")
-        await self._settle(2 * self.concurrency)
+        await self._settle(UNSETTLED * self.concurrency)
 
     def _write_answers(
-        self, connection: Connection, answered: list[tuple[BatchAnswer, list[ItemRow]]]
+        self, connection: Connection, answered: list[tuple[BatchAnswer, dict[int, ItemResult]]]
     ) -> None:
         now = to_iso(utcnow())
         ours = is_open(connection, self.source.push_id)
         # if not: a successor has sent since, before or after these arrived: nobody knows
-        batches = [(a.number, rows if ours else _in_doubt(rows)) for a, rows in answered]
+        batches = [(a.number, self.columns.rows(results)) for a, results in answered]
+        if not ours:
+            batches = [(number, _in_doubt(rows)) for number, rows in batches]
         acknowledge_batches(connection, self.source, batches, now)
         if not ours:
             return
@@ -344,6 +379,11 @@ class Sender:
 
     async def _note_unreached(self) -> None:
         """Rows that were never tried because the push stopped: they go again next time."""
+        if self._ahead is not None:
+            await self._ahead
+        for number, first, last in self._ready:
+            unsent = self._unsent(range(first, last))
+            await self._acknowledge(number, unsent, Counter(), 0, last=True)
         while self._queue:
             first, last = self._queue.popleft()
             number = self._next_number()
