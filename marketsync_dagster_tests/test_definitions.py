@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import dagster as dg
@@ -49,6 +50,13 @@ CHECKS = {
 }
 
 POS_STEPS = {"pos_extract", "pos_extract_outlets", "pos_catalog", "pos_checks"}
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _an_instance() -> Iterator[None]:
+    """Dagster looks for the instance in force while it resolves definitions."""
+    with dg.instance_for_test():
+        yield
 
 
 def steps(platform: str, *parts: str) -> set[str]:

@@ -171,18 +171,18 @@ def decide(
 
 
 def approve(
-    ledger: Ledger, plan_id: str, by: str, reason: str, rows: bytes, *, to_send: int
+    ledger: Ledger, plan_id: str, by: str, reason: str, rows: bytes, *, to_send: int, held: int
 ) -> bool:
-    """Record that a held plan may go, all of its rows; False if somebody else was first."""
+    """Record that a held plan may go after all; False if somebody else was first."""
     with ledger.begin() as connection:
         done = connection.execute(
             update(t.plan)
-            .where(t.plan.c.id == plan_id, t.plan.c.state == "held")
+            .where(t.plan.c.id == plan_id, t.plan.c.state.in_(("held", "rejected")))
             .values(
                 state="approved",
                 rows=rows,
                 to_send=to_send,
-                held=0,
+                held=held,
                 decided_by=by,
                 decided_reason=reason,
                 decided_at=to_iso(utcnow()),

@@ -42,7 +42,8 @@ def approve(
     """
     plan = plans.get_plan(ledger, plan_id)
     _named(by, reason)
-    if plan.state not in ("held", "pushed") or not plan.held or plan.decided_by:
+    open_ = plan.state in ("held", "rejected") or (plan.state == "pushed" and not plan.decided_by)
+    if not open_ or not plan.held:
         raise PlanError(
             f"plan {plan.id} is {plan.state}, with {plan.held} rows held: there is nothing to "
             "approve",
@@ -53,16 +54,32 @@ def approve(
         return _approve_rest(ledger, plan, rows, by, reason, latest_extract_id)
     if moved := has_moved(ledger, plan, latest_extract_id):
         with ledger.begin() as connection:
-            plans.set_state(connection, plan.id, ("held",), "stale")
+            plans.set_state(connection, plan.id, ("held", "rejected"), "stale")
         raise PlanError(
             f"plan {plan.id} is stale: {moved}",
             f"`marketsync run push_{plan.platform} --outlet {plan.outlet}` makes a new one",
         )
-    rows["disposition"] = Disposition.SENT.value
-    approved = plans.approve(ledger, plan.id, by, reason, rows_to_parquet(rows), to_send=len(rows))
+    rows = _let_go(rows)
+    held = int((rows["disposition"] == Disposition.HELD.value).sum())
+    approved = plans.approve(
+        ledger, plan.id, by, reason, rows_to_parquet(rows), to_send=len(rows) - held, held=held
+    )
     if not approved:
         raise PlanError(f"plan {plan.id} was decided by somebody else just now", "")
     return plans.get_plan(ledger, plan.id)
+
+
+def _let_go(rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows with those that may go marked so, first; nobody can approve a price of nothing."""
+    priced = rows["price_minor"] > 0
+    if not priced.any():
+        raise PlanError(
+            "every row of this plan has a zero or negative price: that cannot be approved",
+            "mend the prices, or set pricing.minimum for the channel",
+        )
+    words = {True: Disposition.SENT.value, False: Disposition.HELD.value}
+    rows["disposition"] = priced.map(words).astype("str")
+    return rows.sort_values("disposition", ascending=False, kind="stable", ignore_index=True)
 
 
 def _approve_rest(
@@ -75,7 +92,8 @@ def _approve_rest(
             f"`marketsync run push_{plan.platform} --outlet {plan.outlet}` makes a new one",
         )
     held = rows[rows["disposition"] == Disposition.HELD.value].reset_index(drop=True)
-    held["disposition"] = Disposition.SENT.value
+    held = _let_go(held)
+    held = held[held["disposition"] == Disposition.SENT.value].reset_index(drop=True)
     versions = listings.versions(ledger, plan.outlet, plan.platform)
     now = to_iso(utcnow())
     fields = {name: getattr(plan, name) for name in plan.__dataclass_fields__}

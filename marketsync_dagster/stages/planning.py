@@ -210,6 +210,7 @@ def _keep(project: Project, channel: Channel, plan: Plan) -> ChannelRun:
         words = f"plan {known.id} still waits for a decision: {_words(plan)}"
         if known.state == "rejected":
             words = f"plan {known.id} was rejected by {known.decided_by}: {known.decided_reason}"
+            words += "; a changed extract makes a new plan"
         return ChannelRun(
             base.outlet,
             "held again",
@@ -246,9 +247,9 @@ def _still_stands(known: PlanRecord, plan: Plan) -> bool:
 def switched_off(account: Account, channel: Channel, options: PlanOptions) -> str:
     """Why a channel's plan is not sent by this run, empty if it is."""
     if not channel.push_enabled:
-        return "push_enabled is off for this channel"
+        return "push_enabled is not true for this channel in the configuration"
     if options.automatic and not channel.auto_push:
-        return "auto_push is off for this channel"
+        return "auto_push is not true for this channel in the configuration"
     if options.account and options.account != channel.account:
         return f"this run is for the account {options.account}"
     if not options.account and options.schedule in account.schedules:
@@ -262,7 +263,7 @@ def _disabled(outlet: str, plan_id: str, counts: dict[str, int], reason: str) ->
         "sent": 0,
         "deselected": counts["deselected"] + counts["sent"],
     }
-    next_step = f"marketsync plans show {plan_id}"
+    next_step = f"marketsync plans show {plan_id}; to send it, see `channels:` in the configuration"
     return ChannelRun(
         outlet, "disabled", plan_id, reason=reason, next_step=next_step, counts=deselected
     )
@@ -295,7 +296,7 @@ def _record_of(project: Project, plan: Plan, state: str) -> PlanRecord:
         unchanged=counts["unchanged"],
         deselected=counts["deselected"],
         to_send=counts["sent"],
-        calls=-(-to_send // size),
+        calls=-(-(len(plan.rows) if state != "planned" else to_send) // size),
         verdict=orjson.dumps(findings).decode(),
         rows=rows_to_parquet(plan.rows),
     )

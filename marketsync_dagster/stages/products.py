@@ -80,7 +80,7 @@ def _push(project: Project, platform: str, outlet: str, channel: Channel) -> Sta
     if not todo:
         return StageResult(outlet, True, "unchanged", numbers=numbers)
     if not channel.push_enabled:
-        reason = "push_enabled is off for this channel"
+        reason = "push_enabled is not true for this channel in the configuration"
         return StageResult(outlet, True, "disabled", reason, numbers=numbers)
     lease = leases.take_lease(
         project.ledger,

@@ -49,10 +49,27 @@ def test_a_plan_is_found_by_the_beginning_of_its_id(ledger: Ledger) -> None:
     assert approve(ledger, held_plan(ledger)[:-2]).state == "approved"
 
 
-@pytest.mark.parametrize("state", ["planned", "superseded", "rejected", "stale", "pushing"])
+@pytest.mark.parametrize("state", ["planned", "superseded", "stale", "pushing"])
 def test_only_what_is_held_can_be_approved(state: str, ledger: Ledger) -> None:
     with pytest.raises(PlanError, match=state):
         approve(ledger, held_plan(ledger, state))
+
+
+def test_a_rejection_can_be_taken_back_while_the_plan_stands_on_its_base(ledger: Ledger) -> None:
+    plan = held_plan(ledger)
+    decisions.reject(ledger, plan, "amina", "too early")
+    assert approve(ledger, plan).state == "approved"
+
+
+def test_nobody_can_approve_a_price_of_nothing(ledger: Ledger) -> None:
+    feed = [*many(29), {"sku": "free", "price_minor": 0}]
+    plan = approve(ledger, keep(ledger, plan_of(feed, guard={"initial": "approve"}), "held"))
+    assert (plan.held, plan.to_send) == (1, 29)
+    rows = decisions.details(plan)["rows"]
+    assert [row["sku"] for row in rows if row["disposition"] == "held"] == ["free"]
+    alone = keep(ledger, plan_of([{"sku": "free", "price_minor": 0}]), "held")
+    with pytest.raises(PlanError, match="zero or negative price"):
+        approve(ledger, alone)
 
 
 def test_nothing_is_approved_twice(ledger: Ledger) -> None:
