@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from marketsync_dagster.cli.output import CHANGES, DONE, HELD, note, print_json, progress, say
-from marketsync_dagster.values.errors import MarketSyncError
+from marketsync_dagster.cli.output import (
+    CHANGES,
+    DONE,
+    HELD,
+    counted,
+    note,
+    print_json,
+    progress,
+    say,
+)
+from marketsync_dagster.values.errors import MarketSyncError, UsageError
 
 if TYPE_CHECKING:
     from marketsync_dagster.push.plan import Plan, PlanOptions
     from marketsync_dagster.stages.project import Project
 
 _ROWS_SHOWN = 10
+_SAME_START = 5
 
 
 class Mode(StrEnum):
@@ -95,23 +106,50 @@ def check_skus(project: Project, outlets: list[str], skus: list[str]) -> None:
     """UsageError for a SKU that no catalog of `outlets` has."""
     if not skus:
         return
-    from marketsync_dagster.cli.names import one_of
+    known: dict[str, None] = {}
+    for outlet in outlets:
+        of_outlet = _skus_of(project, outlet, read=True)
+        if of_outlet is None:
+            return  # nothing was read yet, and nothing says what there would be
+        known |= of_outlet
+    for word in skus:
+        if word not in known:
+            raise _unknown_sku(project, outlets, word, known)
+
+
+def _skus_of(project: Project, outlet: str, *, read: bool) -> dict[str, None] | None:
+    """The SKUs of an outlet's catalog; None without one. `read`: its extract, if need be."""
     from marketsync_dagster.stages.catalog import CATALOG_KEY
     from marketsync_dagster.stages.preview import feed_now
 
-    known: dict[str, None] = {}
-    for outlet in outlets:
-        platforms = [p for p in project.settings.platforms() if project.settings.channel(outlet, p)]
-        if project.frames.stamp(CATALOG_KEY, outlet) is not None:
-            catalog = project.frames.read(CATALOG_KEY, outlet)
-        elif platforms:
-            catalog = feed_now(project, outlet, platforms[0])[1]
-        else:
-            return  # nothing was read yet, and nothing says what there would be
-        known |= dict.fromkeys(catalog["sku"].tolist())
-    for word in skus:
-        if word not in known:
-            one_of("SKU", word, known)
+    platforms = [p for p in project.settings.platforms() if project.settings.channel(outlet, p)]
+    if project.frames.stamp(CATALOG_KEY, outlet) is not None:
+        catalog = project.frames.read(CATALOG_KEY, outlet)
+    elif read and platforms:
+        catalog = feed_now(project, outlet, platforms[0])[1]
+    else:
+        return None
+    return dict.fromkeys(catalog["sku"].tolist())
+
+
+def _unknown_sku(
+    project: Project, outlets: list[str], word: str, known: dict[str, None]
+) -> UsageError:
+    """Where else the SKU is known, else SKUs that begin as it does: near numbers mean nothing."""
+    here = ", ".join(outlets)
+    others = [outlet for outlet in project.settings.outlets if outlet not in outlets]
+    there = [one for one in others if word in (_skus_of(project, one, read=False) or ())]
+    if there:
+        return UsageError(
+            f"{word} is in {', '.join(there)}, not in {here}", f"--outlet {','.join(there)}"
+        )
+    near = [sku for sku in known if sku[:_SAME_START] == word[:_SAME_START]]
+    hint = f"there are {len(known):,} in {here}, none of them like it"
+    if len(word) >= _SAME_START and near:
+        hint = (
+            f"did you mean {' or '.join(get_close_matches(word, near, n=3, cutoff=0) or near[:3])}?"
+        )
+    return UsageError(f"unknown SKU {word!r} ({hint})")
 
 
 def _plans(
@@ -166,7 +204,7 @@ def _print(plan: dict[str, Any]) -> None:
 
     say(
         f"{plan['outlet']} on {plan['platform']} ({plan['kind']}, {plan['mode']}): "
-        f"{plan['catalog_rows']:,} catalog rows = {plan['unmapped']:,} unmapped + "
+        f"{counted(plan['catalog_rows'], 'catalog row')} = {plan['unmapped']:,} unmapped + "
         f"{plan['held']:,} held + {plan['unchanged']:,} unchanged + {plan['deselected']:,} "
         f"deselected + {plan['to_send']:,} to send"
     )
@@ -184,10 +222,10 @@ def _print_total(plans: list[dict[str, Any]]) -> None:
     to_send = sum(plan["to_send"] for plan in plans)
     held = sum(plan["held"] for plan in plans)
     if held:
-        say(f"held: {held:,} rows; to send: {to_send:,}")
+        say(f"held: {counted(held, 'row')}; to send: {to_send:,}")
         note("next: marketsync run partial_sync, then marketsync plans list shows what to decide")
     elif to_send:
-        say(f"to send: {to_send:,} rows")
+        say(f"to send: {counted(to_send, 'row')}")
         note("next: marketsync run partial_sync")
     else:
         say("nothing to do: every channel has been told what it should show")

@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from marketsync_dagster.cli.output import counted
+from marketsync_dagster.cli.session import config_file
 from marketsync_dagster.config.accounts import PasonsAccount, SecretRef, TrackerAccount
-from marketsync_dagster.config.load import display, find_config, load_settings
+from marketsync_dagster.config.load import display, load_settings
 from marketsync_dagster.config.problems import At, ConfigMistakes, Mistake, path_text
 from marketsync_dagster.config.settings import Settings
 from marketsync_dagster.config.yaml_file import Document, read_yaml
@@ -32,7 +34,7 @@ def check_configuration() -> Report:
 
     ConfigError only where there is no file to read.
     """
-    file = find_config()
+    file = config_file()
     report = Report(display(file.absolute()))
     try:
         settings = load_settings(file)
@@ -48,8 +50,9 @@ def check_configuration() -> Report:
         found.sort(key=lambda mistake: mistake.line)
     platforms = ", ".join(settings.platforms()) or "no platform"
     report.summary = (
-        f"{report.file} is valid: {len(settings.outlets)} outlets, {len(settings.accounts)} "
-        f"accounts, {len(settings.channels)} channels on {platforms}"
+        f"{report.file} is valid: {counted(len(settings.outlets), 'outlet')}, "
+        f"{counted(len(settings.accounts), 'account')}, "
+        f"{counted(len(settings.channels), 'channel')} on {platforms}"
     )
     return report
 

@@ -12,7 +12,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from marketsync_dagster.cli.output import DONE, ERROR, figures, note, print_json, say, table
+from marketsync_dagster.cli.output import (
+    DONE,
+    ERROR,
+    counted,
+    figures,
+    note,
+    print_json,
+    say,
+    table,
+)
 from marketsync_dagster.values.errors import ConfigError
 from marketsync_dagster.values.outcomes import Disposition, Outcome
 
@@ -227,9 +236,12 @@ def _print(reports: list[Any], shown: list[Shown], faults: list[dict[str, Any]])
                 )
             )
     columns = ("run", "platform", "outlet", "rows", *Disposition, "outcomes", "calls", "seconds")
-    table(columns, rows, right=("run", "rows", *Disposition, "calls", "seconds"))
+    table(
+        columns, rows, right=("run", "rows", *Disposition, "calls", "seconds"), free=("outcomes",)
+    )
     for fault in faults:
-        say(f"planted: {fault['action']['kind']} on {fault['channel']}, met {fault['fired']} times")
+        met = counted(fault["fired"], "time")
+        say(f"planted: {fault['action']['kind']} on {fault['channel']}, met {met}")
     for one in shown:
         proof = f"platform shows = feed: {one.equal:,} of {one.expected:,}"
         say(f"{one.outlet} on {one.platform}: {proof}")

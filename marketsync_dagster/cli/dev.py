@@ -10,6 +10,7 @@ import time
 import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from marketsync_dagster.config.settings import Settings
 
 _PORTS_TRIED = 50
+_FIRST_USER_PORT = 1024
+_SANDBOX_PORT = 8701
 
 
 def register(app: typer.Typer) -> None:
@@ -64,13 +67,22 @@ def _with_sandbox(stack: contextlib.ExitStack) -> Settings:
     settings = prepare()
     urls = {account.base_url for account in settings.accounts.values()}
     local = sorted(url for url in urls if is_local(url))
-    if not local or any(children.answers(_origin(url)) for url in local):
+    if not local:
         return settings
-    url = stack.enter_context(children.sandbox(settings.home, sandbox_seed(settings)))
+    # one that was named, or the project's own; whatever else listens there is another project's
+    named = os.environ.get(VARIABLE, "").rstrip("/")
+    if named and is_local(named) and children.answers(named):
+        set_demo_secrets(settings)
+        note(f"sandbox: {named}, which runs already (what it shows: {named}/__sandbox__/state)")
+        return settings
+    port = urlsplit(local[0]).port or 0
+    seed = sandbox_seed(settings)
+    port = port if port >= _FIRST_USER_PORT else _SANDBOX_PORT
+    url = stack.enter_context(children.sandbox(settings.home, seed, port=port))
     os.environ[VARIABLE] = url
     set_demo_secrets(settings)
-    note(f"sandbox: {url} (what it shows: {url}/__sandbox__/state)")
-    settings = load_settings()
+    note(f"sandbox: {url}, started for this project (what it shows: {url}/__sandbox__/state)")
+    settings = load_settings(settings.file)
     if not any(account.base_url.startswith(url) for account in settings.accounts.values()):
         raise ConfigError(
             f"no account points at the sandbox, which listens at {url}",
@@ -78,10 +90,6 @@ def _with_sandbox(stack: contextlib.ExitStack) -> Settings:
             "sandbox, or set their host and port to where it listens",
         )
     return settings
-
-
-def _origin(url: str) -> str:
-    return "/".join(url.split("/", 3)[:3])
 
 
 def workspace(settings: Settings) -> Path:
@@ -105,7 +113,9 @@ def free_port(host: str, first: int) -> int:
                 probe.bind((host, port))
             except OSError as error:
                 if isinstance(error, socket.gaierror):
-                    raise MarketSyncError(f"{host!r} is not an address", "-h 127.0.0.1") from None
+                    raise MarketSyncError(
+                        f"{host!r} is not an address", "--host 127.0.0.1"
+                    ) from None
                 continue
             return port
     raise MarketSyncError(f"no free port from {first} on", "give another one with --port")

@@ -9,7 +9,16 @@ from typing import Annotated
 
 import typer
 
-from marketsync_dagster.cli.output import DONE, FINISHED_WITH_FAULTS, note, print_json, say, table
+from marketsync_dagster.cli.output import (
+    DONE,
+    FINISHED_WITH_FAULTS,
+    counted,
+    note,
+    print_json,
+    say,
+    table,
+    wrapped,
+)
 from marketsync_dagster.values.errors import UsageError
 
 _SHOWN = 30
@@ -68,17 +77,22 @@ def _columns(given: str | None) -> dict[str, str]:
 
 
 def _print(report: dict[str, object]) -> None:
-    rejects = report["rejects"]
+    rejects, rows, duplicates = report["rejects"], report["rows"], report["duplicates"]
     assert isinstance(rejects, list)
+    assert isinstance(rows, int)
+    assert isinstance(duplicates, int)
     say(
-        f"{report['rows']} rows = {report['accepted']} accepted + {report['rejected']} rejected "
-        f"+ {report['duplicates']} duplicates"
+        f"{counted(rows, 'row')} = {report['accepted']} accepted + {report['rejected']} rejected "
+        f"+ {counted(duplicates, 'duplicate')}"
     )
     if not rejects:
         return
-    keys = ("line", "column", "value", "reason", "next_step")
-    rows = [[reject[key] for key in keys] for reject in rejects[:_SHOWN]]
-    table(("line", "column", "value", "reason", "next step"), rows, right=("line",))
+    keys = ("line", "column", "value", "reason")
+    shown = [[reject[key] for key in keys] for reject in rejects[:_SHOWN]]
+    table(keys, shown, right=("line",), free=("value",))
+    steps = {str(reject["reason"]): str(reject["next_step"]) for reject in rejects[:_SHOWN]}
+    for reason, step in steps.items():
+        say(*wrapped(f"{reason}: {step}", "  "))
     if len(rejects) > _SHOWN:
         counts = Counter(str(reject["reason"]) for reject in rejects)
         say(", ".join(f"{count} {reason}" for reason, count in counts.most_common()))

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import Abort, Exit, TyperException
 
+from marketsync_dagster import __version__
 from marketsync_dagster.cli import (
     changes,
     demo,
@@ -43,7 +44,14 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},  # every command inherits it
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        print(f"marketsync {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
@@ -52,9 +60,15 @@ def _options(
     config: Annotated[
         Path | None,
         typer.Option(
-            "--config", help="The configuration (else MARKETSYNC_CONFIG, ./marketsync.yaml)."
+            "--config",
+            help="The configuration (else MARKETSYNC_CONFIG, else ./marketsync.yaml, else, inside "
+            "a checkout of MarketSync only, its examples/marketsync.yaml).",
         ),
     ] = None,
+    version: Annotated[
+        bool,
+        typer.Option("--version", is_eager=True, callback=_version, help="Show the version."),
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     if config is not None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from marketsync_dagster.cli.output import DONE, note, print_json, say, table
+from marketsync_dagster.cli.output import DONE, counted, note, print_json, say, table
 from marketsync_dagster.values.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
@@ -112,12 +112,15 @@ def list_(
         say("no rows without mapping" if unmapped else f"{found.path} has no rows")
         return DONE
     keys = (
-        ("outlet", "sku", "name", "reason", "next_step")
+        ("outlet", "sku", "name", "reason")
         if unmapped
         else ("line", "sku", "platform_id", "platform_sku", "name")
     )
     shown = rows if not unmapped else rows[:_SHOWN]
-    table(keys, [[row[key] for key in keys] for row in shown], right=("line",))
+    lines = [[row[key] for key in keys] for row in shown]
+    table(keys, lines, right=("line",), free=("name", "reason"))
+    steps = (row["next_step"] for row in shown if unmapped and row["next_step"])
+    say(*(f"next: {step}" for step in dict.fromkeys(steps)))
     if len(shown) < len(rows):
         note(f"{len(shown)} of {len(rows)} rows shown; --json has all of them")
     return DONE
@@ -147,10 +150,11 @@ def search(
     if products:
         keys = ("platform_id", "platform_sku", "name", "barcode", "brand", "category")
         rows = [[row.get(key) for key in keys] for row in products[:limit]]
-        table(keys, rows, title=f"on {found.platform}")
+        table(keys, rows, title=f"on {found.platform}", free=("name", "brand", "category"))
     if own:
         keys = ("outlet", "sku", "name", "reason")
-        table(keys, [[row[key] for key in keys] for row in own[:limit]], title="without a mapping")
+        rows = [[row[key] for key in keys] for row in own[:limit]]
+        table(keys, rows, title="without a mapping", free=("name", "reason"))
     if not products and not own:
         say(f"nothing on {found.platform} and no row without mapping matches")
     if listed is None:
@@ -190,13 +194,17 @@ def set_(
             platform_sku=product["platform_sku"] if product else None,
             name=_name_of(project, found, sku) or (product or {}).get("name"),
         )
+        before = change.before
+        was = f"{before.platform_id} by file" if before else _mapped_before(project, found, sku)
     if as_json:
         print_json(
             {"action": change.action, "file": str(found.path), "sku": sku}
             | {"platform_id": platform_id}
         )
         return DONE
-    say(f"{change.action}: {sku} is {platform_id} in {found.path}")
+    same = was.startswith(f"{platform_id} by ")
+    words = f" (was {was})" if was and not (same and before) else ""
+    say(f"{change.action}: {sku} is {platform_id}{words} in {found.path}")
     if listed and product is None:
         note(f"warning: {platform_id} is not among what {found.platform} listed last")
     note(f"next: marketsync run partial_sync --outlet {','.join(found.outlets)}")
@@ -238,7 +246,8 @@ def import_(
     if as_json:
         print_json(asdict(report) | {"file": str(found.path)})
     else:
-        say(f"{report.added} rows added to {found.path}, {report.unchanged} were there already")
+        added = counted(report.added, "row")
+        say(f"{added} added to {found.path}, {report.unchanged} there already")
     return DONE
 
 
@@ -284,6 +293,21 @@ def _name_of(project: Project, found: Target, sku: str) -> str | None:
             if len(names):
                 return str(names.iloc[0])
     return None
+
+
+def _mapped_before(project: Project, found: Target, sku: str) -> str:
+    """`prod_X by sync`: how the last run mapped a SKU that the file did not name; else empty."""
+    from marketsync_dagster.stages.mapping import mapping_key
+
+    for outlet in found.outlets:
+        if project.frames.stamp(mapping_key(found.platform), outlet) is None:
+            continue
+        frame = project.frames.read(mapping_key(found.platform), outlet)
+        rows = frame[(frame["sku"] == sku) & frame["platform_id"].notna()]
+        for platform_id, by in rows[["platform_id", "matched_by"]].itertuples(index=False):
+            if by != "file":  # a row of the file that is there no more
+                return f"{platform_id} by {by}"
+    return ""
 
 
 def _matches(rows: list[dict[str, Any]], exact: tuple[str, ...], text: str) -> list[dict[str, Any]]:

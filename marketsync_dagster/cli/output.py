@@ -9,7 +9,9 @@ import contextlib
 import io
 import json
 import re
+import shutil
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
@@ -21,7 +23,9 @@ DONE, ERROR, CHANGES, HELD, FINISHED_WITH_FAULTS, USAGE, INTERRUPTED = 0, 1, 2, 
 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PATIENCE_S = 1.5
-_WIDE = 400  # a pipe has no width; tables must not be cut for it
+_WIDE = 100_000  # a pipe has no width; nothing is wrapped or cut for it
+_FREE_WIDTH = 20
+_LINE = 100
 
 
 def clean(value: object) -> str:
@@ -54,8 +58,13 @@ def table(
     *,
     title: str = "",
     right: Sequence[str] = (),
+    free: Sequence[str] = (),
 ) -> None:
-    """A table on stdout; columns named in `right` are figures."""
+    """A table on stdout; columns named in `right` are figures, those in `free` are free text.
+
+    Only free text is folded, and only on a terminal: an id, a time or a command that is broken
+    over two lines cannot be copied. A table that is too wide goes beyond the edge.
+    """
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -65,18 +74,47 @@ def table(
         title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
     )
     for name in columns:
-        drawn.add_column(name, justify="right" if name in right else "left", overflow="fold")
+        folds = name in free
+        drawn.add_column(
+            name,
+            justify="right" if name in right else "left",
+            overflow="fold" if folds else "ignore",
+            no_wrap=not folds,
+            min_width=min(_FREE_WIDTH, _widest(name, columns, rows)) if folds else None,
+        )
     for row in rows:
         # Text, not markup: a product may be called [bold]
         drawn.add_row(*(Text(clean(value)) for value in row))
     if sys.stdout.isatty():
-        Console(file=sys.stdout, highlight=False).print(drawn)
+        console = Console(file=sys.stdout, highlight=False)
+        console.width = max(console.width, console.measure(drawn).minimum)
+        console.print(drawn, soft_wrap=False, crop=False)
         return
     console = Console(file=io.StringIO(), width=_WIDE, highlight=False)
     with console.capture() as captured:
         console.print(drawn)
     lines = [line.rstrip() for line in captured.get().splitlines()]
     print(*(line for line in lines if line), sep="\n", file=sys.stdout)
+
+
+def _widest(name: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> int:
+    at = list(columns).index(name)
+    return max((len(clean(row[at])) for row in rows), default=0)
+
+
+def wrapped(text: str, indent: str = "") -> list[str]:
+    """`text` as lines that fit the terminal, later ones indented; whole where there is none."""
+    if not sys.stdout.isatty():
+        return [text]
+    width = min(shutil.get_terminal_size().columns, _LINE)
+    return textwrap.wrap(
+        text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
+    )
+
+
+def counted(number: int, thing: str) -> str:
+    """`1 row`, `1,200 rows`."""
+    return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
 def figures(numbers: Mapping[str, Any], names: Sequence[str]) -> str:

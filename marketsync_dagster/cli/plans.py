@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from marketsync_dagster.cli.output import DONE, note, print_json, say, table
+from marketsync_dagster.cli.output import DONE, counted, note, print_json, say, table, wrapped
 from marketsync_dagster.values.errors import PlanError, UsageError
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
     from marketsync_dagster.ledger.engine import Ledger
     from marketsync_dagster.ledger.plans import PlanRecord
 
 STATES = ("planned", "held", "approved", "rejected", "superseded", "stale", "pushing", "pushed")
 _ROWS_SHOWN = 30
+_MANY = 1_000_000
+_SHORTEST_ID = 6
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone.")]
 By = Annotated[str | None, typer.Option(help="Who decides (default: who is logged in).")]
@@ -24,7 +29,7 @@ Id = Annotated[str, typer.Argument(metavar="ID", help="The plan, or the beginnin
 
 def register(app: typer.Typer) -> None:
     group = typer.Typer(help="Plans that were made.", no_args_is_help=True, rich_markup_mode=None)
-    group.command("list", help="The newest plans first.")(list_)
+    group.command("list", help="The plans that wait for a decision, then the newest others.")(list_)
     group.command("show", help="One plan with its rows and what the guard found.")(show)
     app.add_typer(group, name="plans")
     app.command("approve", help="Let a held plan go.")(approve)
@@ -50,27 +55,53 @@ def list_(
         one_of("platform", platform, settings.platforms())
     from marketsync_dagster.ledger.plans import plans
     from marketsync_dagster.push.decisions import summary
+    from marketsync_dagster.values.times import from_iso, utcnow
 
     with opened(given=settings) as project:
-        found = [
-            summary(plan)
-            for plan in plans(
-                project.ledger, states=states, outlet=outlet, platform=platform, limit=limit
+
+        def newest(states: tuple[str, ...], most: int) -> list[dict[str, Any]]:
+            kept = plans(
+                project.ledger, states=states, outlet=outlet, platform=platform, limit=most
             )
-        ]
+            return [summary(plan) for plan in kept]
+
+        held = newest(("held",), _MANY)
+        found = newest(states, limit) if states else held[:limit]
+        if not states and len(found) < limit:
+            found += newest(tuple(one for one in STATES if one != "held"), limit - len(found))
     if as_json:
         print_json(found)
         return DONE
     if not found:
         say("no plans")
         return DONE
-    keys = ("plan_id", "outlet", "platform", "state", "kind", "mode", "to_send", "held", "calls")
-    rows = [[plan[key] for key in keys] + [_why(plan)] for plan in found]
-    table((*keys, "findings"), rows, right=("to_send", "held", "calls"))
-    waiting = [plan["plan_id"] for plan in found if plan["state"] == "held"]
-    if waiting:
-        note(f"next: marketsync plans show {waiting[0]}")
+    now = utcnow()
+    rows = [
+        (
+            *(plan[key] for key in ("plan_id", "outlet", "platform", "state")),
+            f"{plan['to_send']:,} / {plan['held']:,}",
+            age(now - from_iso(plan["created_at"])),
+        )
+        for plan in found
+    ]
+    columns = ("plan id", "outlet", "platform", "state", "to send / held", "age")
+    table(columns, rows, right=("to send / held", "age"))
+    for plan in found:
+        if plan["state"] == "held":
+            for finding in plan["findings"]:
+                say(*wrapped(f"{plan['plan_id']}: {finding_text(finding)}", "  "))
+            say(f"  next: marketsync plans show {plan['plan_id']}")
+    say(f"{len(held):,} {'waits' if len(held) == 1 else 'wait'} for a decision")
     return DONE
+
+
+def age(passed: timedelta) -> str:
+    """How long ago, in the one unit that matters: `40 s`, `12 min`, `5 h`, `3 d`."""
+    seconds = max(0, int(passed.total_seconds()))
+    for unit, size, most in (("s", 1, 60), ("min", 60, 60), ("h", 3600, 48)):
+        if seconds < size * most:
+            return f"{seconds // size} {unit}"
+    return f"{seconds // 86400} d"
 
 
 def show(plan_id: Id, as_json: Json = False) -> int:
@@ -87,14 +118,14 @@ def show(plan_id: Id, as_json: Json = False) -> int:
         f"{plan['plan_id']}: {plan['outlet']} on {plan['platform']}, {plan['state']} "
         f"({plan['kind']}, {plan['mode']})",
         f"made {plan['created_at']} by {plan['created_by']} from extract {plan['extract_id']}",
-        f"{plan['catalog_rows']} catalog rows = {plan['unmapped']} unmapped + {plan['held']} held "
-        f"+ {plan['unchanged']} unchanged + {plan['deselected']} deselected "
-        f"+ {plan['to_send']} to send, in {plan['calls']} calls",
+        f"{counted(plan['catalog_rows'], 'catalog row')} = {plan['unmapped']:,} unmapped + "
+        f"{plan['held']:,} held + {plan['unchanged']:,} unchanged + {plan['deselected']:,} "
+        f"deselected + {plan['to_send']:,} to send",
     )
     if plan["decided_by"]:
         say(f"decided {plan['decided_at']} by {plan['decided_by']}: {plan['decided_reason']}")
     for finding in plan["findings"]:
-        say(f"guard: {finding_text(finding)}")
+        say(*wrapped(f"guard: {finding_text(finding)}", "  "))
     if plan["rows"]:
         print_rows(
             plan["rows"],
@@ -120,7 +151,11 @@ def approve(plan_id: Id, reason: Reason, by: By = None, as_json: Json = False) -
     if as_json:
         print_json(decisions.summary(plan))
         return DONE
-    say(f"plan {plan.id} is approved: {plan.to_send} rows go out in {plan.calls} calls")
+    goes = "goes" if plan.to_send == 1 else "go"
+    say(
+        f"plan {plan.id} is approved: {counted(plan.to_send, 'row')} {goes} out in "
+        f"{counted(plan.calls, 'call')}"
+    )
     note(
         f"next: marketsync run push_{plan.platform} --outlet {plan.outlet} "
         "(the sensor pending_retries does it by itself when it is switched on)"
@@ -153,7 +188,8 @@ def decision_commands(plan_id: str) -> list[str]:
 
 
 def print_rows(rows: list[dict[str, Any]], most: int, currency: str, *, held: bool = False) -> None:
-    """Rows of a plan as a table: held ones first, they are what a person decides on.
+    """Rows of a plan as a table: held ones first, they are what a person decides on, counted and
+    in groups by their reason, the commonest first.
 
     `held`: the plan as a whole waits, with all of its rows.
     """
@@ -162,9 +198,17 @@ def print_rows(rows: list[dict[str, Any]], most: int, currency: str, *, held: bo
     def price(row: dict[str, Any], key: str) -> str:
         return "" if row.get(key) is None else str(to_decimal(int(row[key]), row["currency"]))
 
-    ordered = sorted(rows, key=lambda row: row["disposition"] != "held")
+    waits = [row for row in rows if held or row["disposition"] == "held"]
+    goes = [row for row in rows if not (held or row["disposition"] == "held")]
+    counts = Counter(map(_group, waits))
+    for why, number in counts.most_common():
+        say(*wrapped(f"held: {counted(number, 'row')}: {why}", "  "))
+    # the order of most_common, which keeps the first of equals first
+    places = {why: place for place, (why, _) in enumerate(counts.most_common())}
+    waits.sort(key=lambda row: places[_group(row)])
+    ordered = waits + goes
     table(
-        ("sku", "name", "was", f"price {currency}", "stock", "", "why"),
+        ("sku", "name", "was", f"price {currency}", "stock", "decision", "why"),
         [
             (
                 row["sku"],
@@ -172,15 +216,21 @@ def print_rows(rows: list[dict[str, Any]], most: int, currency: str, *, held: bo
                 price(row, "old_price_minor"),
                 price(row, "price_minor"),
                 row["stock_status"],
-                "held" if held else row["disposition"],
+                "held" if place < len(waits) else "to send",
                 row["reason"] or row["change"],
             )
-            for row in ordered[:most]
+            for place, row in enumerate(ordered[:most])
         ],
         right=("was", f"price {currency}"),
+        free=("name", "why"),
     )
     if len(rows) > most:
-        note(f"{most} of {len(rows)} rows shown; --json has all of them")
+        note(f"{most} of {len(rows):,} rows shown; --json has all of them")
+
+
+def _group(row: dict[str, Any]) -> str:
+    """A row's reason without its figures; of a row that waits with the whole plan, its change."""
+    return str(row["reason"] or row["change"]).partition(" (")[0]
 
 
 def finding_text(finding: dict[str, Any]) -> str:
@@ -190,18 +240,22 @@ def finding_text(finding: dict[str, Any]) -> str:
     return f"{text} (for example {', '.join(map(str, sample[:3]))})" if sample else text
 
 
-def _why(plan: dict[str, Any]) -> str:
-    return "; ".join(finding_text(finding) for finding in plan["findings"])
-
-
 def _plan(ledger: Ledger, plan_id: str) -> PlanRecord:
     """A plan that the command line names; one that there is not is wrong usage."""
     from difflib import get_close_matches
 
     from marketsync_dagster.ledger.plans import get_plan, plans
 
+    if len(plan_id) < _SHORTEST_ID:
+        raise UsageError(
+            f"{plan_id!r} is too short for a plan: {_SHORTEST_ID} characters or more",
+            "`marketsync plans list` shows them",
+        )
     try:
-        return get_plan(ledger, plan_id)
+        found = get_plan(ledger, plan_id)
+        if not found.id.startswith(plan_id):  # some databases do not tell a from A
+            raise PlanError(f"{plan_id!r} is not a plan", "`marketsync plans list` shows them")
+        return found
     except PlanError as error:
         near = get_close_matches(plan_id, [plan.id for plan in plans(ledger, limit=50)], n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""

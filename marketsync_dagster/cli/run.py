@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -17,6 +18,7 @@ from marketsync_dagster.cli.output import (
     progress,
     say,
     table,
+    wrapped,
 )
 from marketsync_dagster.values.errors import UsageError
 
@@ -28,6 +30,9 @@ _NUMBERS = (
     "rows sent applied accepted_async accepted_unverified refused retryable unknown auth_failed "
     "unsupported held unmapped unchanged deselected rejected duplicates calls"
 ).split()
+
+
+_PLAIN = ("done", "nothing", "unchanged")
 
 
 def register(app: typer.Typer) -> None:
@@ -93,7 +98,7 @@ def run(
             {
                 "run_id": report.run_id,
                 "job": job,
-                "success": report.success,
+                "success": report.success and report.exit_code == DONE,
                 "results": report.results,
                 "errors": report.errors,
                 "exit_code": report.exit_code,
@@ -114,7 +119,10 @@ def launched(
         def watch(step: str, outlet: str, done: int, total: int) -> None:
             tell(f"{job}: {step}{f' {outlet}' if outlet else ''} ({done:,} of {total:,})")
 
-        return launch(project, job, outlets, options, watch)
+        report = launch(project, job, outlets, options, watch)
+    from marketsync_dagster.cli.local import with_sandbox_step
+
+    return replace(report, results=with_sandbox_step(project.settings, report.results))
 
 
 def print_report(job: str, report: RunReport) -> None:
@@ -129,23 +137,29 @@ def print_report(job: str, report: RunReport) -> None:
         for result in report.results
     ]
     if rows:
-        table(("stage", "outlet", "state", "figures"), rows)
-    say_faults(report)
+        table(("stage", "outlet", "state", "figures"), rows, free=("figures",))
     ends = {
         DONE: "done",
         HELD: "held; marketsync plans list shows what to decide",
         FINISHED_WITH_FAULTS: "finished, with outlets or rows to look at",
     }
     note(f"{job}: {ends.get(report.exit_code, 'failed')} (run {report.run_id})")
+    say_faults(report)
 
 
 def say_faults(report: RunReport) -> None:
-    """What needs attention, each with its next step."""
+    """What is not plainly done, outlet by outlet, each reason once and with its next step."""
+    told: dict[str, dict[tuple[str, str], str]] = {}
     for result in report.results:
-        if result["ok"]:
+        reason, step = result.get("reason") or "", result.get("next_step") or ""
+        if result["ok"] and (result["state"] in _PLAIN or not (reason or step)):
             continue
-        say(f"{result['outlet'] or 'all outlets'}, {result['stage']}: {result['reason']}")
-        if result.get("next_step"):
-            say(f"  next: {result['next_step']}")
+        of_outlet = told.setdefault(result["outlet"] or "all outlets", {})
+        of_outlet.setdefault((reason or result["state"], step), result["stage"])
+    for outlet, faults in told.items():
+        for (reason, step), stage in faults.items():
+            say(*wrapped(f"{outlet}, {stage}: {reason}", "  "))
+            if step:
+                say(f"  next: {step}")
     for error in report.errors:
         note(f"error: {error}")

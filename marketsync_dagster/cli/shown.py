@@ -9,6 +9,7 @@ import typer
 from marketsync_dagster.cli.output import (
     DONE,
     ERROR,
+    counted,
     note,
     print_json,
     progress,
@@ -71,7 +72,7 @@ def history(
             "push_id",
         )
         rows = [[push[key] for key in keys] for push in pushes]
-        table(keys, rows, right=("item_count",))
+        table(keys, rows, right=("item_count",), free=("response_message",))
     return DONE
 
 
@@ -121,7 +122,7 @@ def check_accounts(
     account: Annotated[str | None, typer.Option(help="Only this account.")] = None,
     as_json: Json = False,
 ) -> int:
-    from marketsync_dagster.cli.local import prepare
+    from marketsync_dagster.cli.local import prepare, with_sandbox_step
     from marketsync_dagster.cli.names import account_of
     from marketsync_dagster.cli.session import opened
 
@@ -133,16 +134,21 @@ def check_accounts(
         raise MarketSyncError("no account is configured", "add one under accounts")
     from marketsync_dagster.stages.connections import test_connections
 
-    words = f"testing {len(accounts)} accounts"
+    words = f"testing {counted(len(accounts), 'account')}"
     with opened(given=settings) as project, progress(words, silent=as_json):
-        found = test_connections(project, accounts)
+        found = with_sandbox_step(settings, test_connections(project, accounts))
     if as_json:
         print_json(found)
     else:
-        keys = ("account", "ok", "environment", "key", "message", "next_step")
+        keys = ("account", "environment", "key", "message")
         rows = [
-            ["yes" if result["ok"] else "NO"] + [result[key] for key in keys if key != "ok"]
-            for result in found
+            ["yes" if result["ok"] else "NO", *(result[key] for key in keys)] for result in found
         ]
-        table(("ok", *(key for key in keys if key != "ok")), rows)
+        table(("ok", *keys), rows, free=("message",))
+        steps: dict[str, list[str]] = {}
+        for result in found:
+            if result["next_step"]:
+                steps.setdefault(result["next_step"], []).append(result["account"])
+        for step, of_accounts in steps.items():
+            say(f"{', '.join(of_accounts)}: next: {step}")
     return DONE if all(result["ok"] for result in found) else ERROR

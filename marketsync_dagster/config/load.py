@@ -16,10 +16,12 @@ from marketsync_dagster.config.yaml_file import MAX_BYTES, YamlMistakes, read_ya
 from marketsync_dagster.values.errors import ConfigError
 
 FILE_NAME = "marketsync.yaml"
+_CHECKOUT = Path(__file__).resolve().parents[2]
 
 
 def find_config() -> Path:
-    """The file that MARKETSYNC_CONFIG names, else ./marketsync.yaml, else the example's.
+    """The file that MARKETSYNC_CONFIG names, else ./marketsync.yaml, else, in a checkout of
+    MarketSync, its example (`is_example` tells).
 
     ConfigError where none of them exists.
     """
@@ -30,13 +32,19 @@ def find_config() -> Path:
     here = Path.cwd() / FILE_NAME
     if here.exists():
         return here
-    example = Path(__file__).resolve().parents[2] / "examples" / FILE_NAME
-    if example.exists():
+    # nowhere else: a command in another folder must not work on the example by mistake
+    if is_example(example := _CHECKOUT / "examples" / FILE_NAME) and example.exists():
         return example
     raise ConfigError(
         f"there is no {FILE_NAME} in {Path.cwd()}",
-        "marketsync init, or set MARKETSYNC_CONFIG to the file",
+        "name it with --config FILE or MARKETSYNC_CONFIG, or begin a project: marketsync init",
     )
+
+
+def is_example(file: Path) -> bool:
+    """Whether `file` is the example of the checkout that the working directory is in."""
+    inside = Path.cwd().resolve().is_relative_to(_CHECKOUT)
+    return inside and file.absolute() == _CHECKOUT / "examples" / FILE_NAME
 
 
 def load_settings(path: Path | None = None) -> Settings:

@@ -10,6 +10,7 @@ from marketsync_dagster.config.load import (
     dagster_home_of,
     find_config,
     home_of,
+    is_example,
     load_settings,
     project_of,
 )
@@ -191,9 +192,12 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
 def test_the_environment_names_the_file_then_the_folder_then_the_example(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("MARKETSYNC_CONFIG", raising=False)
-    assert find_config() == EXAMPLE
+    for folder in (EXAMPLE.parents[1], EXAMPLE.parents[1] / "docs"):
+        monkeypatch.chdir(folder)
+        assert find_config() == EXAMPLE
+        assert is_example(EXAMPLE)
+    monkeypatch.chdir(tmp_path)
     (tmp_path / "marketsync.yaml").write_text(VALID)
     assert find_config() == tmp_path / "marketsync.yaml"
     other = tmp_path / "other"
@@ -202,6 +206,16 @@ def test_the_environment_names_the_file_then_the_folder_then_the_example(
     assert find_config() == other / "marketsync.yaml"
     monkeypatch.setenv("MARKETSYNC_CONFIG", "x/my.yaml")
     assert find_config() == tmp_path / "x" / "my.yaml"
+
+
+def test_outside_the_checkout_there_is_no_example(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MARKETSYNC_CONFIG", raising=False)
+    with pytest.raises(ConfigError, match=r"--config FILE or MARKETSYNC_CONFIG.*marketsync init"):
+        find_config()
+    assert not is_example(EXAMPLE)
 
 
 def test_the_project_is_the_nearest_folder_with_a_dagster_yaml(
