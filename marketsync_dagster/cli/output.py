@@ -24,6 +24,7 @@ DONE, ERROR, CHANGES, HELD, FINISHED_WITH_FAULTS, USAGE, INTERRUPTED = 0, 1, 2, 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PATIENCE_S = 1.5
 _WIDE = 100_000  # a pipe has no width; nothing is wrapped or cut for it
+_PLURALS = ("rows", "duplicates", "calls")
 _FREE_WIDTH = 20
 _LINE = 100
 
@@ -118,8 +119,15 @@ def counted(number: int, thing: str) -> str:
 
 
 def figures(numbers: Mapping[str, Any], names: Sequence[str]) -> str:
-    """`12 applied, 1 refused` of those `names` that are not zero."""
-    return ", ".join(f"{numbers[name]:,} {name}" for name in names if numbers.get(name))
+    """`12 applied, 1 call` of those `names` that are not zero."""
+    return ", ".join(
+        counted(numbers[name], name.removesuffix("s"))
+        if name in _PLURALS
+        # what happened to the rows, which has no plural
+        else f"{numbers[name]:,} {name}"
+        for name in names
+        if numbers.get(name)
+    )
 
 
 @contextlib.contextmanager

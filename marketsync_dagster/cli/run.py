@@ -32,7 +32,7 @@ _NUMBERS = (
 ).split()
 
 
-_PLAIN = ("done", "nothing", "unchanged")
+_PLAIN = ("done", "unchanged", "unchanged")
 
 
 def register(app: typer.Typer) -> None:

@@ -23,7 +23,7 @@ ATTENTION = frozenset({"rows held", "held again", "refused rows"})
 class ChannelRun:
     """Where a channel stands in this run.
 
-    After the plan: planned, approved, held, held again, nothing, disabled, no channel, failed, or
+    After the plan: planned, approved, held, held again, unchanged, disabled, no channel, failed, or
     contested: another run is pushing, what is left to say is known when it has ended.
     After the push: pushed, busy, interrupted, failed, or as it was.
     """

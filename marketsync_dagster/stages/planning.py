@@ -81,12 +81,12 @@ def plan_channel(
             else (0, 0)
         )
         counts = dict.fromkeys(ROWS, 0) | {"unmapped": unmapped, "unchanged": rows - unmapped}
-        return ChannelRun(outlet, "nothing", counts=counts, mark=mark, last_push=last_push)
+        return ChannelRun(outlet, "unchanged", counts=counts, mark=mark, last_push=last_push)
     plan = draw_plan(project, channel, platform, outlet, options)
     run = dataclasses.replace(
         _keep(project, channel, plan), last_push=last_push, refused_before=plan.refused_before
     )
-    if run.state == "nothing" and not free:
+    if run.state == "unchanged" and not free:
         run = dataclasses.replace(run, state="contested")
     elif plan.complete:
         run = dataclasses.replace(run, mark=mark)
@@ -200,7 +200,7 @@ def _keep(project: Project, channel: Channel, plan: Plan) -> ChannelRun:
     to_send, held_rows = len(plan.to_send), len(plan.held_rows)
     if not to_send and not held_rows:
         # an extract that shrank says so even if nothing is to be sent
-        return ChannelRun(base.outlet, "nothing", reason=_words(plan), counts=counts)
+        return ChannelRun(base.outlet, "unchanged", reason=_words(plan), counts=counts)
     held = plan.held or not to_send
     known = plans.latest_plan(
         project.ledger, base.outlet, base.platform, ("held", "pushed", "rejected")

@@ -36,7 +36,7 @@ def record_outlets(
 
 
 def _everything_acknowledged(run: ChannelRun) -> bool:
-    if run.state == "nothing":
+    if run.state == "unchanged":
         return True
     good = run.outcomes.get("applied", 0) + run.outcomes.get("accepted_unverified", 0)
     return run.state == "pushed" and good == sum(run.outcomes.values())
@@ -57,7 +57,7 @@ def _result(run: ChannelRun) -> StageResult:
             reason = f"{', '.join(bad)} of {numbers['sent']} rows: {run.reason}"
         elif numbers["held"]:
             state = "rows held"
-    if refused and ok and state in ("pushed", "nothing"):
+    if refused and ok and state in ("pushed", "unchanged"):
         state = "refused rows"
         before = f", {run.refused_before} of them earlier" if run.refused_before else ""
         words = f": {run.reason}" if run.reason else ""

@@ -163,7 +163,7 @@ def test_a_catalogue_that_only_lost_its_half_says_so_and_takes_nothing_off_sale(
     result = bed.sync(platform).one
 
     assert bed.writes(number) == []
-    assert result.state == "nothing"
+    assert result.state == "unchanged"
     assert "50% fewer" in result.reason
 
 
@@ -235,7 +235,7 @@ def test_an_approved_plan_goes_out_whole(platform: str, bed: TestBed) -> None:
     assert len(bed.writes(number)) == 8
     assert bed.differences(platform) == {}
     assert bed.pushes()[-1]["created_by"] == "amina"
-    assert bed.sync(platform).one.state == "nothing"
+    assert bed.sync(platform).one.state == "unchanged"
 
 
 def test_the_rows_that_were_held_back_go_out_once_they_are_approved(

@@ -142,7 +142,7 @@ def test_an_older_extract_that_a_person_forces_is_sent(bed: TestBed) -> None:
     record = bed.table("extract", "read_at")[-1]
     assert (record["time_source"], record["forced_by"]) == ("forced", "amina")
     assert record["forced_reason"] == "the newer one was a test"
-    assert bed.sync("pasons", outlets=[BAD]).one.state == "nothing"
+    assert bed.sync("pasons", outlets=[BAD]).one.state == "unchanged"
 
 
 def test_the_same_bytes_again_are_not_read_again(bed: TestBed) -> None:

@@ -72,7 +72,7 @@ def assert_nothing_is_lost(bed: TestBed, platform: str) -> None:
     assert bed.unaccounted() == []
     numbers = bed.sandbox.last_request()
     again = bed.sync(platform)
-    assert (again.one.ok, again.one.state) == (True, "nothing")
+    assert (again.one.ok, again.one.state) == (True, "unchanged")
     assert bed.writes(numbers) == []
     # the last thing that each item was told is what the feed says
     last = {}

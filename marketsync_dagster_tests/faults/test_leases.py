@@ -77,7 +77,7 @@ def test_a_second_run_waits_and_sends_only_what_is_left_to_say(bed: TestBed) -> 
     result = bed.sync("pasons").one
 
     assert kills.ended(child) == 0
-    assert (result.ok, result.state) == (True, "nothing")
+    assert (result.ok, result.state) == (True, "unchanged")
     assert len(bed.writes(0)) == 4
     assert bed.differences("pasons") == {}
 

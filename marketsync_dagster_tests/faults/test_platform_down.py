@@ -43,7 +43,7 @@ def assert_healed(bed: TestBed, platform: str) -> None:
     assert bed.differences(platform) == {}
     assert bed.unaccounted() == []
     number = bed.sandbox.last_request()
-    assert bed.sync(platform).one.state == "nothing"
+    assert bed.sync(platform).one.state == "unchanged"
     assert bed.writes(number) == []
 
 
@@ -362,7 +362,7 @@ def test_a_refused_change_that_the_till_takes_back_needs_no_call(
     bed.write_extract(ROWS)
     number = bed.sandbox.last_request()
 
-    assert bed.sync(platform).one.state == "nothing"
+    assert bed.sync(platform).one.state == "unchanged"
 
     assert bed.writes(number) == []
     assert bed.differences(platform) == {}

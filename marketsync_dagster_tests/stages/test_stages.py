@@ -58,7 +58,7 @@ def test_what_has_not_changed_costs_no_call_and_no_frame(platform: str, bed: Tes
     assert files_of(bed) == before
     assert bed.sandbox.requests(number) == []
     states = [result.state for stage in run.stages.values() for result in stage.values()]
-    assert states == ["unchanged"] * 4 + ["nothing"]
+    assert states == ["unchanged"] * 4 + ["unchanged"]
 
 
 def test_a_full_run_sends_everything_again(platform: str, bed: TestBed) -> None:
@@ -277,7 +277,7 @@ def test_a_rejected_row_is_explained_with_its_line_and_what_to_do(
 
 def test_a_sku_that_nobody_knows_is_wrong_usage(platform: str, bed: TestBed) -> None:
     with pytest.raises(UsageError, match="has ever brought"):
-        story_of(bed, platform, "nothing")
+        story_of(bed, platform, "unchanged")
 
 
 # --- several outlets
