@@ -17,7 +17,7 @@ from marketsync_dagster.stages.project import open_project
 
 SKUS = 2_000
 PARTIAL = PlanOptions(mode="partial")
-CASES = {"unchanged": 0, "one row": 1, "1 %": SKUS // 100, "100 %": SKUS}
+CASES = {"nothing": 0, "one row": 1, "1 %": SKUS // 100, "100 %": SKUS}
 """Name -> changed rows per outlet."""
 WRITES = ("POST", "PUT", "PATCH")
 

@@ -75,21 +75,22 @@ def table(
         title=title or None, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD
     )
     for name in columns:
-        folds = name in free
+        folds, widest = name in free, _widest(name, columns, rows)
         drawn.add_column(
             name,
             justify="right" if name in right else "left",
             overflow="fold" if folds else "ignore",
             no_wrap=not folds,
-            min_width=min(_FREE_WIDTH, _widest(name, columns, rows)) if folds else None,
+            min_width=min(_FREE_WIDTH, widest) if folds else widest,
         )
     for row in rows:
         # Text, not markup: a product may be called [bold]
         drawn.add_row(*(Text(clean(value)) for value in row))
     if sys.stdout.isatty():
         console = Console(file=sys.stdout, highlight=False)
-        console.width = max(console.width, console.measure(drawn).minimum)
-        console.print(drawn, soft_wrap=False, crop=False)
+        unbound = console.options.update(width=_WIDE)
+        console.width = max(console.width, console.measure(drawn, options=unbound).minimum)
+        console.print(drawn)
         return
     console = Console(file=io.StringIO(), width=_WIDE, highlight=False)
     with console.capture() as captured:
@@ -99,8 +100,11 @@ def table(
 
 
 def _widest(name: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) -> int:
+    """The columns of the screen that the widest cell takes, the header among them."""
+    from rich.cells import cell_len
+
     at = list(columns).index(name)
-    return max((len(clean(row[at])) for row in rows), default=0)
+    return max(cell_len(clean(text)) for text in (name, *(row[at] for row in rows)))
 
 
 def wrapped(text: str, indent: str = "") -> list[str]:

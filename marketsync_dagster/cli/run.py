@@ -32,7 +32,7 @@ _NUMBERS = (
 ).split()
 
 
-_PLAIN = ("done", "unchanged", "unchanged")
+_PLAIN = ("done", "unchanged")
 
 
 def register(app: typer.Typer) -> None:

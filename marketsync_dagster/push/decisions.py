@@ -108,6 +108,7 @@ def _approve_rest(
             "deselected": plan.catalog_rows - plan.unmapped - len(held),
             "unchanged": 0,
             "to_send": len(held),
+            "calls": -(-len(held) * plan.calls // max(plan.to_send, 1)),
             "rows": rows_to_parquet(held),
             "decided_by": by,
             "decided_reason": reason,

@@ -191,9 +191,10 @@ def test_on_a_narrow_terminal_only_free_text_is_folded(
     monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
     monkeypatch.setenv("COLUMNS", "50")
     ids = "plan-20261121-063000-3f9a1c", "2026-11-21T06:30:00.123456Z"
-    table(("id", "at", "words"), [(*ids, "many words " * 20)], free=("words",))
+    cells = (*ids, "many words " * 20, "12 min")
+    table(("id", "at", "words", "to send / held"), [cells], free=("words",))
     out = capsys.readouterr().out
-    assert all(one in out for one in ids)
+    assert all(one in out for one in (*ids, "12 min", "to send / held"))
     assert len(out.splitlines()) > 6
 
 

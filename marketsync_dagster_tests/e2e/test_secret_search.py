@@ -135,7 +135,7 @@ def test_the_search_finds_a_canary_that_is_only_in_a_write_ahead_log(tmp_path: P
 @pytest.mark.parametrize("name", ["tracker key, long", "pasons header key", "pasons short key"])
 def test_the_search_finds_a_canary_anywhere_in_an_exception(name: str) -> None:
     secret = CANARIES[name]
-    plain = ValueError("unchanged")
+    plain = ValueError("nothing")
 
     def with_context() -> None:
         try:
@@ -143,11 +143,11 @@ def test_the_search_finds_a_canary_anywhere_in_an_exception(name: str) -> None:
         except KeyError:
             raise plain from None
 
-    with_note = ValueError("unchanged")
+    with_note = ValueError("nothing")
     with_note.add_note(secret)
-    with_attribute = ValueError("unchanged")
+    with_attribute = ValueError("nothing")
     with_attribute.response = {"key": secret}  # pyright: ignore[reportAttributeAccessIssue]
-    with pytest.raises(ValueError, match="unchanged"):
+    with pytest.raises(ValueError, match="nothing"):
         with_context()
     for error in (
         ValueError(secret),
