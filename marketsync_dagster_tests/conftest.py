@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -21,3 +22,11 @@ def fresh_sandbox(sandbox: SandboxProcess) -> SandboxProcess:
     """The sandbox without accounts, scenarios or memory of other tests."""
     sandbox.reset()
     return sandbox
+
+
+@pytest.fixture(autouse=True)
+def _no_dagster_instance_of_another_test() -> None:
+    """Dagster remembers the instance in force beyond its end where one was entered twice."""
+    module = sys.modules.get("dagster._core.storage.defs_state.base")
+    if module is not None:
+        module._current_storage.set(None)
