@@ -35,7 +35,7 @@ def ours(made: World) -> float:
     """Seconds from the file's move into place until the platform shows its price."""
     made.change(1)
     at = (made._next - 1) % SKUS
-    made.write_extracts()
+    made.write_extracts(closed_s=0.05)  # a till closes its file before it moves it
     landed = time.monotonic()
     while True:
         shown = made.sandbox.state(PLATFORM, made.outlets[0]).get(f"{at:06d}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -52,8 +53,11 @@ class World:
             self.cents[at % len(self.cents)] += STEP
         self._next = (self._next + count) % len(self.cents)
 
-    def write_extracts(self, outlets: Sequence[str] | None = None) -> None:
-        """The tills export: each outlet's file is moved into its place at once."""
+    def write_extracts(
+        self, outlets: Sequence[str] | None = None, *, closed_s: float = 0.0
+    ) -> None:
+        """The tills export: each outlet's file is moved into its place at once, `closed_s` seconds
+        after it was written."""
         text = HEADER + "".join(
             f"{_sku(at)},Product {at},,Brand {at % 97},Category {at % 13},500 g,pc,"
             f"{cents // 100}.{cents % 100:02d},{at % 50 + 1}\n"
@@ -64,6 +68,7 @@ class World:
             place.parent.mkdir(parents=True, exist_ok=True)
             unfinished = place.with_suffix(".tmp")
             unfinished.write_text(text, "utf-8")
+            time.sleep(closed_s)
             unfinished.replace(place)
 
 
