@@ -53,9 +53,9 @@ format: $(VENV)/ready
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-# No index addresses in the lock files: where packages come from is the machine's own business.
+# uv writes no addresses into the lock files: where packages come from is the machine's own business.
 UV := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-	--no-emit-index-url --no-emit-find-links --custom-compile-command "make lock"
+	--custom-compile-command "make lock"
 lock: $(VENV)/ready
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 	@$(UV) pyproject.toml -o requirements.lock
