@@ -328,3 +328,70 @@ rate_closed = Table(
     Column("until_ms", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
 )
+
+# A secret, encrypted; the newest version of a name is the one in use.
+credential = Table(
+    "credential",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("version", Integer, primary_key=True),
+    Column("token", LargeBinary, nullable=False),  # Fernet, under the master key `key_id`
+    Column("key_id", Text, nullable=False),
+    Column("created_at", Text, nullable=False),  # when the secret itself was made or set
+    Column("created_by", Text, nullable=False),
+    Column("encrypted_at", Text, nullable=False),
+    Column("usable_until", Text),  # an older version that still overlaps with its successor
+)
+
+# Channels that are not pushed for a while, by somebody's decision.
+pause = Table(
+    "pause",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("outlet", Text),  # null: every outlet
+    Column("platform", Text),  # null: every platform
+    Column("at", Text, nullable=False),
+    Column("by", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("until", Text),  # null: until somebody resumes
+    Column("ended_at", Text),
+    Column("ended_by", Text),
+    Index(None, "ended_at"),
+)
+
+# What people were told of, or should have been.
+alert = Table(
+    "alert",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("key", Text, nullable=False),  # the same trouble is told once
+    Column("at", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # run_failed, outlet_failed, plan_held, no_success, test
+    Column("outlet", Text),
+    Column("platform", Text),
+    Column("run_id", Text, nullable=False),
+    Column("title", Text, nullable=False),
+    Column("message", Text, nullable=False),
+    Column("next_step", Text, nullable=False),
+    Column("state", Text, nullable=False),  # open, over
+    Column("delivery", Text, nullable=False),  # pending, delivered, failed, no target
+    Column("delivered_at", Text),
+    Column("error", Text, nullable=False),
+    Column("over_at", Text),
+    UniqueConstraint("key"),
+    Index(None, "at"),
+    Index(None, "state"),
+)
+
+# What was done to the ledger itself: backups, restores, retention, checks.
+upkeep = Table(
+    "upkeep",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("at", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # backup, restore, retention, check
+    Column("by", Text, nullable=False),
+    Column("ok", Boolean, nullable=False),
+    Column("details", Text, nullable=False),  # JSON
+    Index(None, "kind", "at"),
+)

@@ -18,13 +18,15 @@ from marketsync_dagster.ledger.engine import REVISIONS, VERSION_TABLE, Ledger, o
 from marketsync_dagster.ledger.tables import metadata
 from marketsync_dagster.values.errors import LedgerError
 
-BROKEN = '''"""A second revision that fails half-way."""
+NEWEST = REVISIONS[-1]
+
+BROKEN = '''"""A revision that fails half-way."""
 
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0002"
-down_revision = "0001"
+revision = "next"
+down_revision = "{newest}"
 
 
 def upgrade() -> None:
@@ -95,38 +97,40 @@ def test_a_newer_ledger_is_not_touched_by_an_upgrade(ledger: Ledger) -> None:
 
 
 @pytest.fixture
-def second_revision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    """A copy of the migrations, in a folder with an odd name, to which a test adds a second."""
+def next_revision(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """A copy of the migrations, in a folder with an odd name, to which a test adds one."""
     folder = tmp_path / "100 % odd" / "migrations"
     shutil.copytree(upgrade.MIGRATIONS, folder, ignore=shutil.ignore_patterns("__pycache__"))
     monkeypatch.setattr(upgrade, "MIGRATIONS", folder)
     for module in (upgrade, engine_module):
-        monkeypatch.setattr(module, "REVISIONS", ("0001", "0002"))
-    return folder / "versions" / "0002_second.py"
+        monkeypatch.setattr(module, "REVISIONS", (*REVISIONS, "next"))
+    return folder / "versions" / "next_novelty.py"
 
 
 def test_an_older_ledger_is_brought_forward_with_its_rows(
-    ledger: Ledger, second_revision: Path
+    ledger: Ledger, next_revision: Path
 ) -> None:
-    second_revision.write_text(BROKEN.format(last=""))
+    next_revision.write_text(BROKEN.format(newest=NEWEST, last=""))
     with ledger.begin() as conn:
         set_cursor(conn, "a", "1")
     with pytest.raises(LedgerError, match="older"):
         open_ledger(ledger.url)
-    assert upgrade.upgrade_ledger(ledger.url) == ("0001", "0002")
+    assert upgrade.upgrade_ledger(ledger.url) == (NEWEST, "next")
     assert get_cursor(ledger, "a") == "1"
     open_ledger(ledger.url).close()
 
 
 def test_an_upgrade_that_fails_half_way_leaves_the_ledger_as_it_was(
-    ledger: Ledger, second_revision: Path
+    ledger: Ledger, next_revision: Path
 ) -> None:
-    second_revision.write_text(BROKEN.format(last='op.execute("SELECT * FROM nowhere")'))
+    next_revision.write_text(
+        BROKEN.format(newest=NEWEST, last='op.execute("SELECT * FROM nowhere")')
+    )
     with ledger.begin() as conn:
         set_cursor(conn, "a", "1")
     with pytest.raises(Exception, match="nowhere"):
         upgrade.upgrade_ledger(ledger.url)
-    assert engine_module.current_revision(ledger) == "0001"
+    assert engine_module.current_revision(ledger) == NEWEST
     assert "novelty" not in inspect(ledger.engine).get_table_names()
     assert "note" not in {column["name"] for column in inspect(ledger.engine).get_columns("cursor")}
     assert get_cursor(ledger, "a") == "1"
