@@ -10,8 +10,9 @@ from collections.abc import Callable, Hashable, Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from marketsync_dagster.config.accounts import PasonsAccount, SecretRef, TrackerAccount
+from marketsync_dagster.config.accounts import PasonsAccount, TrackerAccount
 from marketsync_dagster.config.problems import Problem, Problems, closest
+from marketsync_dagster.config.secrets import references
 from marketsync_dagster.values.money import to_minor
 
 if TYPE_CHECKING:
@@ -31,19 +32,8 @@ def check_settings(settings: Settings) -> None:
 
 def note_secrets(settings: Settings) -> None:
     """Tell every secret's reference its path in the file, for the message when it is not set."""
-    for name, account in settings.accounts.items():
-        if isinstance(account, TrackerAccount):
-            _note(account.api_key, f"accounts.{name}.api_key")
-            _note(account.api_secret, f"accounts.{name}.api_secret")
-        else:
-            _note(account.auth.key, f"accounts.{name}.auth.key")
-    for index, target in enumerate(settings.alerts.targets):
-        _note(target, f"alerts.targets[{index}]")
-
-
-def _note(ref: SecretRef | None, where: str) -> None:
-    if ref is not None:
-        ref.found_at(where)
+    for reference in references(settings):
+        reference.ref.found_at(reference.path)
 
 
 def _channels_name_what_exists(settings: Settings) -> Iterator[Problem]:
@@ -92,7 +82,7 @@ def _no_branch_overwrites_another_on_tracker(settings: Settings) -> Iterator[Pro
     for name, account in settings.accounts.items():
         if not isinstance(account, TrackerAccount):
             continue
-        key = (account.base_url.lower(), account.api_key.env)
+        key = (account.base_url.lower(), str(account.api_key))
         other = holders.setdefault(key, name)
         if other != name:
             yield Problem(
@@ -108,13 +98,13 @@ def _no_store_overwrites_another_on_pasons(settings: Settings) -> Iterator[Probl
         if not isinstance(account, PasonsAccount):
             return None
         url = account.base_url.lower() + account.request.path
-        return url, channel.store_id if _carries_the_store(account) else ""
+        return url, channel.store_id if account.carries_the_store() else ""
 
     for index, channel in enumerate(settings.channels):
         account = settings.accounts[channel.account]
         if (
             isinstance(account, PasonsAccount)
-            and _carries_the_store(account)
+            and account.carries_the_store()
             and channel.store_id is None
         ):
             yield Problem(
@@ -144,13 +134,6 @@ def _no_store_overwrites_another_on_pasons(settings: Settings) -> Iterator[Probl
             f"got that of channels[{first}]"
         ),
     )
-
-
-def _carries_the_store(account: PasonsAccount) -> bool:
-    """Whether requests tell the store: in header, body or query, or in a place in the URL."""
-    if account.request.store.in_ in ("header", "body", "query"):
-        return True
-    return "{store_id}" in account.base_url + account.request.path
 
 
 def _catalog_scopes_are_of_one_platform(settings: Settings) -> Iterator[Problem]:

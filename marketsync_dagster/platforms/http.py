@@ -101,6 +101,10 @@ class Response:
         text = self.body.removeprefix(b"\xef\xbb\xbf").decode("utf-8", "replace")
         return self.clean(text, most)
 
+    def ahead_s(self) -> float | None:
+        """By how many seconds the platform's clock is ahead of ours; None: it does not say."""
+        return retry_after.ahead_s(self.headers.get("date"), now=self.received_at)
+
     def retry_after_s(self, cap_s: float) -> float | None:
         """What the `Retry-After` header asks for."""
         return retry_after.from_headers(
@@ -110,14 +114,21 @@ class Response:
             cap_s=cap_s,
         )
 
-    def redirect_host(self, own: str) -> str:
-        """The host that a redirect names, `own` for a relative one."""
+    def redirect_target(self) -> str:
+        """Where a redirect leads, without path and query: `http://other.test:8080`; empty where
+        it stays on the same server."""
         # masked before it is taken apart: that writes it in lower case
         target = self.clean(self.headers.get("location", ""), 2_000)
         try:
-            return (urlsplit(target).hostname or own)[:200]
+            parts = urlsplit(target)
+            host, port = parts.hostname, parts.port
         except ValueError:
             return "an unreadable address"
+        if not host:
+            return ""
+        scheme = f"{parts.scheme}://" if parts.scheme else ""
+        name = f"[{host}]" if ":" in host else host
+        return f"{scheme}{name}{f':{port}' if port is not None else ''}"[:200]
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +199,8 @@ class Transport:
         if isinstance(result, TransportFailure):
             return result, Call(method, shown, None, milliseconds, error=result.message)
         error = "" if 200 <= result.status < 300 else excerpt(result)
-        return result, Call(method, shown, result.status, milliseconds, _request_id(result), error)
+        request_id, ahead_s = _request_id(result), result.ahead_s()
+        return result, Call(method, shown, result.status, milliseconds, request_id, error, ahead_s)
 
     def _request(
         self, method: str, target: str, content: bytes | None, headers: Mapping[str, str] | None

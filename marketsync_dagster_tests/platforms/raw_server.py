@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -18,7 +19,9 @@ class RawServer:
 
 
 @asynccontextmanager
-async def raw_server(reply: Reply | bytes) -> AsyncIterator[RawServer]:
+async def raw_server(
+    reply: Reply | bytes, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[RawServer]:
     """Serve `reply` for each request: bytes are written and the connection closed."""
     server = RawServer()
 
@@ -44,9 +47,9 @@ async def raw_server(reply: Reply | bytes) -> AsyncIterator[RawServer]:
         finally:
             writer.close()
 
-    listener = await asyncio.start_server(handle, "127.0.0.1", 0)
+    listener = await asyncio.start_server(handle, "127.0.0.1", 0, ssl=tls)
     port = listener.sockets[0].getsockname()[1]
-    server.url = f"http://127.0.0.1:{port}"
+    server.url = f"{'https' if tls else 'http'}://127.0.0.1:{port}"
     try:
         yield server
     finally:
