@@ -1,4 +1,4 @@
-"""What a seed can say: Tracker KE accounts and products, Pasons stores.
+"""What a seed can say: Tracker KE accounts and products; Pasons stores are `pasons_store`.
 
 Each `*_from` reads one JSON object, strictly: an unknown key or a wrong type is a SeedError that
 names it, because a test with a misspelt seed tests nothing.
@@ -21,12 +21,6 @@ PLANS: dict[str, tuple[int, int | None, int | None]] = {
 SCOPES = frozenset({"products:read", "products:write", "prices:write"})
 SIGNING = ("none", "tracker_doc", "canonical_v1")
 RETRY_AFTER = ("body", "header", "both", "none")
-SCHEMES = ("bearer", "header", "basic", "none")
-VARIANTS = ("default", "207", "204", "drop_silently")
-RESULTS = ("rejected", "all")
-PRICE_TYPES = ("number", "string", "minor_units")
-STOCK_TYPES = ("int01", "bool", "enum")
-FIELDS = ("sku", "selling_price", "stock_status")
 
 
 class SeedError(ValueError):
@@ -68,33 +62,7 @@ class Product:
     demo: bool = False
 
 
-@dataclass(slots=True)
-class PasonsStore:
-    """One store of Pasons, with everything that its contract leaves open."""
-
-    store_id: str
-    api_key: str
-    scheme: str
-    header: str
-    username: str
-    skus: frozenset[str] | None
-    """What the store lists; None takes any SKU."""
-    fields: dict[str, str]
-    price_type: str
-    stock_type: str
-    stock_words: dict[str, int]
-    envelope: str | None
-    variant: str
-    results: str
-    readable: bool
-    max_items: int
-    max_bytes: int
-    per_minute: int | None
-    retry_after: str
-    document: dict[str, Any]
-
-
-class _Reader:
+class Reader:
     """Takes typed values out of one seed object and notices what nobody asked for."""
 
     def __init__(self, document: Any, place: str) -> None:
@@ -145,7 +113,7 @@ class _Reader:
 
 def account_from(document: Any, place: str) -> TrackerAccount:
     """One `tracker_ke.accounts` entry."""
-    reader = _Reader(document, place)
+    reader = Reader(document, place)
     plan = reader.choice("plan", tuple(PLANS), "standard")
     max_items, per_minute, per_hour = PLANS[plan]
     secrets = (reader.optional("api_secret"), reader.optional("previous_secret"))
@@ -176,7 +144,7 @@ def account_from(document: Any, place: str) -> TrackerAccount:
 
 def product_from(document: Any, place: str) -> tuple[Product, dict[str, Any]]:
     """One `tracker_ke.products` entry, and the prices it is to show: supermarket -> price."""
-    reader = _Reader(document, place)
+    reader = Reader(document, place)
     product = Product(
         id=reader.text("id"),
         name=reader.text("name"),
@@ -191,42 +159,3 @@ def product_from(document: Any, place: str) -> tuple[Product, dict[str, Any]]:
     prices = reader.take("prices", dict, {})
     reader.finish()
     return product, prices
-
-
-def store_from(document: Any, place: str) -> tuple[PasonsStore, dict[str, Any]]:
-    """One `pasons.stores` entry, and the listings it is to show: SKU -> price."""
-    reader = _Reader(document, place)
-    scheme = reader.choice("scheme", SCHEMES, "bearer")
-    skus = reader.take("skus", (list, str), "any")
-    if skus != "any" and (isinstance(skus, str) or not all(isinstance(s, str) for s in skus)):
-        raise SeedError(f'{place}.skus: a list of texts or "any" was expected')
-    renamed = reader.take("fields", dict, {})
-    if set(renamed) - set(FIELDS) or not all(isinstance(n, str) and n for n in renamed.values()):
-        raise SeedError(f"{place}.fields: renames {', '.join(FIELDS)} only")
-    words = reader.take("enum", dict, {"IN_STOCK": 1, "OUT_OF_STOCK": 0})
-    if not all(value in (0, 1) for value in words.values()):
-        raise SeedError(f"{place}.enum: maps each word to 1 or 0")
-    store = PasonsStore(
-        store_id=reader.text("store_id"),
-        api_key=reader.text("api_key", "" if scheme == "none" else None),
-        scheme=scheme,
-        header=reader.text("header", "X-API-Key").lower(),
-        username=reader.text("username", "marketsync"),
-        skus=None if skus == "any" else frozenset(skus),
-        fields={name: renamed.get(name, name) for name in FIELDS},
-        price_type=reader.choice("price_type", PRICE_TYPES, "number"),
-        stock_type=reader.choice("stock_type", STOCK_TYPES, "int01"),
-        stock_words=words,
-        envelope=reader.optional("envelope"),
-        variant=reader.choice("variant", VARIANTS, "default"),
-        results=reader.choice("results", RESULTS, "rejected"),
-        readable=reader.take("readable", bool, False),
-        max_items=reader.number("max_items", 500) or 500,
-        max_bytes=reader.number("max_bytes", 262_144) or 262_144,
-        per_minute=reader.number("per_minute", None),
-        retry_after=reader.choice("retry_after", RETRY_AFTER, "header"),
-        document=dict(document),
-    )
-    shown = reader.take("shown", dict, {})
-    reader.finish()
-    return store, shown

@@ -69,7 +69,7 @@ class Application:
         self, request: Request, receive: Receive, send: Send, connection: Connection
     ) -> Exchange:
         world = self.world
-        secret = b""
+        secrets: tuple[bytes, ...] = ()
         if request.path.startswith(tracker_ke.MOUNT + "/"):
             account = tracker_ke.account_of(world, request)
             channel, refusal = TRACKER, tracker_ke.error
@@ -79,10 +79,11 @@ class Application:
             def platform(tampering: Tampering) -> Answer:
                 return tracker_ke.handle(world, request, account, tampering)
         elif request.path.startswith(pasons.MOUNT + "/"):
-            store = world.stores.get(pasons.store_id_of(request.path) or "")
+            store = pasons.store_of(world, request)
             channel, refusal = PASONS, pasons.error
             owner = name = store.store_id if store is not None else None
-            secret = store.header.encode() if store is not None else b""
+            if store is not None:
+                secrets = (store.header.encode(), store.secret_header.encode())
 
             def platform(tampering: Tampering) -> Answer:
                 return pasons.handle(world, request, store, tampering)
@@ -101,7 +102,7 @@ class Application:
             method=request.method,
             path=request.path,
             query=request.query,
-            headers=world.journal.headers(request, secret),
+            headers=world.journal.headers(request, secrets),
             body_sha256=sha256_hex(request.body),
             body_bytes=len(request.body),
             connection=connection.number,

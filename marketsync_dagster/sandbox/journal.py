@@ -90,12 +90,12 @@ class Journal:
         self.with_bodies.clear()
         self.body_bytes = 0
 
-    def headers(self, request: Request, secret: bytes) -> tuple[tuple[str, str], ...]:
-        """The headers as they may be kept: credentials (and `secret`, a header's name) hashed."""
+    def headers(self, request: Request, secrets: tuple[bytes, ...]) -> tuple[tuple[str, str], ...]:
+        """The headers as they may be kept: credentials (and `secrets`, names of headers) hashed."""
         seen = self._shown_headers
         result: list[tuple[str, str]] = []
         for name, value in request.headers.items():
-            hidden = name in SECRET_HEADERS or name == secret
+            hidden = name in SECRET_HEADERS or name in secrets
             shown = seen.get((name, value, hidden))
             if shown is None:
                 text = value.decode("latin-1")

@@ -1,6 +1,8 @@
 """Pasons' inventory endpoint, one per store, with every variant that its contract leaves open.
 
-Contract section 3.3 for the default, 3.1 and 3.2 for what a store's seed can change.
+Contract section 3.3 for the default, 3.1 and 3.2 for what a store's seed can change
+(`pasons_store`). What a push must look like is `pasons_requests`; how an answer tells what became
+of each item is `pasons_answers`.
 """
 
 from __future__ import annotations
@@ -11,22 +13,28 @@ import math
 from decimal import Decimal
 from typing import Any
 
-from marketsync_dagster.sandbox.accounts import PasonsStore
-from marketsync_dagster.sandbox.prices import LARGEST, as_price, exact_text
+from marketsync_dagster.sandbox.pasons_answers import Refusal, told
+from marketsync_dagster.sandbox.pasons_requests import (
+    Item,
+    TooMany,
+    check_head,
+    is_full,
+    items_in,
+    names_store,
+    read_items,
+)
+from marketsync_dagster.sandbox.pasons_store import ENDPOINT, MOUNT, PasonsStore
+from marketsync_dagster.sandbox.prices import exact_text
 from marketsync_dagster.sandbox.shown import PASONS, Shown
 from marketsync_dagster.sandbox.tampering import UNTOUCHED, Tampering
 from marketsync_dagster.sandbox.wire import (
     Answer,
     Malformed,
     Request,
-    exact_number,
     json_answer,
     read_json,
 )
 from marketsync_dagster.sandbox.world import World
-
-MOUNT = "/pasons"
-ENDPOINT = "/v1/inventory"
 
 
 def error(status: int, code: str, message: str, **more: Any) -> Answer:
@@ -35,36 +43,67 @@ def error(status: int, code: str, message: str, **more: Any) -> Answer:
 
 
 def store_id_of(path: str) -> str | None:
-    """The store that a path is about, known or not; None for a path that is no store's."""
+    """The store that a usual path is about, known or not; None for any other path."""
     if not path.startswith(f"{MOUNT}/") or not path.endswith(ENDPOINT):
         return None
     store_id = path[len(MOUNT) + 1 : -len(ENDPOINT)]
     return store_id if store_id and "/" not in store_id else None
 
 
+def store_of(world: World, request: Request) -> PasonsStore | None:
+    """The store that a request is for; None where there is none.
+
+    Stores may share an address: then what the request says of the store decides.
+    """
+    path = request.path[len(MOUNT) :]
+    usual = world.stores.get(store_id_of(request.path) or "")
+    if usual is not None and usual.path == path:
+        return usual
+    there = [store for store in world.stores.values() if path in store.paths()]
+    if len(there) < 2:
+        return there[0] if there else None
+    return next(
+        (store for store in there if path == store.ping or names_store(request, store)), None
+    )
+
+
 def handle(
     world: World, request: Request, store: PasonsStore | None, tampering: Tampering
 ) -> Answer:
     """Answer one request under `/pasons`."""
-    if store_id_of(request.path) is None:
-        return error(404, "NOT_FOUND", "No such endpoint")
     if store is None:
+        if store_id_of(request.path) is None:
+            return error(404, "NOT_FOUND", "No such endpoint")
         return error(404, "STORE_NOT_FOUND", "No such store")
     if not _authorized(request, store) or world.is_refused(PASONS, store.store_id):
         return error(401, "UNAUTHORIZED", "Invalid credentials")
     answer = _over_quota(world, store)
     if answer is not None:
         return answer
-    if request.method == "POST":
+    path = request.path[len(MOUNT) :]
+    if path == store.ping:
+        return json_answer(200, {"status": "pong"})
+    if request.method in _methods_at(store, path):
         return _push(world, request, store, tampering)
     if request.method == "GET" and store.readable:
         return _read(world, request, store)
     answer = error(405, "METHOD_NOT_ALLOWED", f"{request.method[:20]} is not allowed here")
-    answer.headers.append((b"allow", b"GET, POST" if store.readable else b"POST"))
+    allowed = [*(["GET"] if store.readable else []), *_methods_at(store, path)]
+    answer.headers.append((b"allow", ", ".join(allowed).encode()))
     return answer
 
 
+def _methods_at(store: PasonsStore, path: str) -> list[str]:
+    """By which methods something can be pushed there."""
+    found = [store.method] if path == store.path else []
+    if store.full is not None and path == store.full.path and store.full.method not in found:
+        found.append(store.full.method)
+    return found
+
+
 def _authorized(request: Request, store: PasonsStore) -> bool:
+    if store.api_secret and not _same(request.header(store.secret_header), store.api_secret):
+        return False
     if store.scheme == "none":
         return True
     if store.scheme == "bearer":
@@ -74,7 +113,11 @@ def _authorized(request: Request, store: PasonsStore) -> bool:
         given = request.header("authorization")
         wanted = f"Basic {base64.b64encode(pair).decode()}"
     else:
-        given, wanted = request.header(store.header), store.api_key
+        given, wanted = request.header(store.header), store.prefix + store.api_key
+    return _same(given, wanted)
+
+
+def _same(given: str, wanted: str) -> bool:
     return hmac.compare_digest(given.encode("latin-1"), wanted.encode())
 
 
@@ -100,99 +143,44 @@ def _push(world: World, request: Request, store: PasonsStore, tampering: Tamperi
     if len(request.body) > store.max_bytes:
         return error(413, "PAYLOAD_TOO_LARGE", f"At most {store.max_bytes} bytes")
     try:
-        parsed = _read_items(_items(read_json(request.body), store), store)
+        check_head(request, store)
+        document = read_json(request.body)
+        full = is_full(request, document, store)
+        rows = items_in(document, store, full)
+        parsed = read_items(rows, store)
     except Malformed as fault:
         return error(400, "MALFORMED", str(fault))
-    except _TooMany:
+    except TooMany:
         return error(413, "PAYLOAD_TOO_LARGE", f"At most {store.max_items} items")
-    rejected, applied = _store(world, request, store, parsed, tampering)
-    return _answer(store, parsed, rejected, applied)
+    if store.closed is not None:
+        words = {"code": "STORE_CLOSED", "message": "The store is closed"}
+        return json_answer(store.closed, {"success": False, "error": words}, 0, len(parsed))
+    if not parsed and store.empty_status is not None:
+        return error(store.empty_status, "EMPTY", "Nothing was sent")
+    refused, applied = _store(world, request, store, parsed, tampering)
+    if store.full_push == "replace" and (full or store.full is None):
+        kept = {sku for sku, _, _ in parsed}
+        shown = world.shown.get((PASONS, store.store_id), {})
+        world.forget(PASONS, store.store_id, [sku for sku in shown if sku not in kept])
+    return told(store, [sku for sku, _, _ in parsed], refused, applied)
 
 
-class _TooMany(Exception):
-    """More items than a store takes at once."""
-
-
-def _items(document: Any, store: PasonsStore) -> list[Any]:
-    if store.envelope is not None:
-        document = document.get(store.envelope) if isinstance(document, dict) else None
-    if not isinstance(document, list):
-        raise Malformed("an array of items was expected")
-    if len(document) > store.max_items:
-        raise _TooMany
-    return document
-
-
-Item = tuple[str, Decimal, int]
-"""SKU, price and stock (1 or 0)."""
-
-
-def _read_items(items: list[Any], store: PasonsStore) -> list[Item]:
-    """The items of a push; Malformed refuses the whole batch, and names the first culprit."""
-    names = store.fields
-    sku_name, price_name, stock_name = (names[n] for n in ("sku", "selling_price", "stock_status"))
-    price_type = store.price_type
-    plain_price, plain_stock = price_type == "number", store.stock_type == "int01"
-    parsed: list[Item] = []
-    for index, item in enumerate(items):
-        if not isinstance(item, dict):
-            raise Malformed(f"item {index}: an object was expected")
-        sku = item.get(sku_name)
-        if not isinstance(sku, str) or not sku:
-            raise Malformed(f"item {index}: {sku_name} must be a text")
-        price = item.get(price_name)
-        # the usual case first: half a million of these are read in a benchmark
-        if not (plain_price and type(price) is Decimal and -LARGEST < price < LARGEST):
-            price = _read_price(price, price_type)
-        if price is None:
-            raise Malformed(f"item {index}: {price_name} must be a {price_type}")
-        stock = item.get(stock_name)
-        if not (plain_stock and type(stock) is int and 0 <= stock <= 1):
-            stock = _read_stock(stock, store)
-        if stock is None:
-            raise Malformed(f"item {index}: {stock_name} must be {store.stock_type}")
-        parsed.append((sku, price, stock))
-    return parsed
-
-
-def _read_price(value: Any, price_type: str) -> Decimal | None:
-    if price_type == "number":
-        return as_price(value)
-    if price_type == "minor_units":
-        price = as_price(value) if type(value) is int else None
-        return None if price is None else price.scaleb(-2)
-    # digits and at most one point: Decimal alone would take "1e5", " 7 " and "NaN"
-    if not isinstance(value, str) or len(value) > 30 or not value.isascii():
-        return None
-    if not value.removeprefix("-").replace(".", "", 1).isdigit():
-        return None
-    try:
-        return as_price(exact_number(value))
-    except ArithmeticError:
-        return None
-
-
-def _read_stock(value: Any, store: PasonsStore) -> int | None:
-    if store.stock_type == "bool":
-        return int(value) if isinstance(value, bool) else None
-    if store.stock_type == "enum":
-        return store.stock_words.get(value) if isinstance(value, str) else None
-    return value if type(value) is int and value in (0, 1) else None
-
-
-def _refusal(store: PasonsStore, index: int, item: Item, tampering: Tampering) -> Any:
+def _refusal(store: PasonsStore, index: int, item: Item, tampering: Tampering) -> Refusal | None:
     """Why one item is not taken, None if it is."""
     sku, price, _ = item
     if tampering is not UNTOUCHED:
         injected = tampering.error_for(index, sku)
         if injected is not None:
             if isinstance(injected, dict):
-                return injected
-            return {"code": str(injected), "message": str(injected)}
+                return Refusal(injected)
+            return Refusal({"code": str(injected), "message": str(injected)})
     if store.skus is not None and sku not in store.skus:
-        return {"code": "UNKNOWN_SKU", "message": "This SKU is not listed at the store"}
+        return Refusal({"code": "UNKNOWN_SKU", "message": "This SKU is not listed at the store"})
     if price <= 0:
-        return {"code": "INVALID_PRICE", "message": "The price must be above zero"}
+        return Refusal({"code": "INVALID_PRICE", "message": "The price must be above zero"})
+    if sku in store.busy:
+        words = {"code": "TEMPORARILY_UNAVAILABLE", "message": "This SKU is locked for now"}
+        return Refusal(words, passing=True)
     return None
 
 
@@ -202,50 +190,27 @@ def _store(
     store: PasonsStore,
     parsed: list[Item],
     tampering: Tampering,
-) -> tuple[dict[int, dict[str, Any]], int]:
-    """Apply what can be applied: the rejected rows by index, and how many were written."""
-    moment, number = world.now(), request.number
-    rejected: dict[int, dict[str, Any]] = {}
+) -> tuple[dict[int, Refusal], int]:
+    """Apply what can be applied: the refused items by index, and how many were written."""
+    moment, number, currency = world.now(), request.number, store.currency
+    refused: dict[int, Refusal] = {}
     writes: list[tuple[str, Shown]] = []
-    known, touched = store.skus, tampering is not UNTOUCHED
+    known, touched = store.skus, tampering is not UNTOUCHED or bool(store.busy)
     for index, item in enumerate(parsed):
         sku, price, stock = item
         if not touched and price > 0 and (known is None or sku in known):
-            writes.append((sku, Shown(price, "", "", stock, moment, number)))
+            writes.append((sku, Shown(price, currency, "", stock, moment, number)))
             continue
         refusal = _refusal(store, index, item, tampering)
         if refusal is not None:
-            row = {"index": index, "sku": sku, "status": "rejected", "error": refusal}
-            rejected[index] = row
+            refused[index] = refusal
         elif not tampering.drops(sku):
             price = tampering.damaged(price)
-            writes.append((sku, Shown(price, "", "", stock, moment, number)))
+            writes.append((sku, Shown(price, currency, "", stock, moment, number)))
+    if refused and store.answer.atomic is not None:
+        return refused, 0
     world.show_all(PASONS, store.store_id, writes)
-    return rejected, len(writes)
-
-
-def _answer(
-    store: PasonsStore, parsed: list[Item], rejected: dict[int, dict[str, Any]], applied: int
-) -> Answer:
-    received = len(parsed)
-    if store.variant == "204":
-        return Answer(204, applied=applied, items=received)
-    if store.variant == "drop_silently":
-        return json_answer(200, {}, applied, received)
-    rows = list(rejected.values())
-    if store.results == "all":
-        rows = [
-            rejected.get(index) or {"index": index, "sku": sku, "status": "accepted"}
-            for index, (sku, _, _) in enumerate(parsed)
-        ]
-    data = {
-        "received": received,
-        "accepted": received - len(rejected),
-        "rejected": len(rejected),
-        "results": rows,
-    }
-    status = 207 if store.variant == "207" and rejected else 200
-    return json_answer(status, data, applied, received)
+    return refused, len(writes)
 
 
 def _read(world: World, request: Request, store: PasonsStore) -> Answer:
@@ -267,9 +232,9 @@ def _read(world: World, request: Request, store: PasonsStore) -> Answer:
 
 def _written_price(price: Decimal, store: PasonsStore) -> Any:
     if store.price_type == "string":
-        return exact_text(price)
+        return exact_text(price, store.currency)
     if store.price_type == "minor_units":
-        return int(price.scaleb(2))
+        return int(price.scaleb(store.decimals))
     return price
 
 

@@ -6,14 +6,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from marketsync_dagster.sandbox.accounts import (
-    PasonsStore,
     Product,
     SeedError,
     TrackerAccount,
     account_from,
     product_from,
-    store_from,
 )
+from marketsync_dagster.sandbox.pasons_store import PasonsStore, store_from
 from marketsync_dagster.sandbox.prices import as_price
 from marketsync_dagster.sandbox.shown import CHANNELS, PASONS, TRACKER, Shown
 from marketsync_dagster.sandbox.wire import exact_number
@@ -52,7 +51,7 @@ def read_seed(
         known = stores.get(_key(entry, "store_id"))
         store, listings = store_from(_merged(known, entry), place)
         store.document.pop("shown", None)
-        shown = {k: _seeded(v, "", 1, now, place) for k, v in listings.items()}
+        shown = {k: _seeded(v, store.currency, 1, now, place) for k, v in listings.items()}
         new_stores.append((store, shown))
     return new_accounts, products, new_stores
 

@@ -13,12 +13,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from marketsync_dagster.sandbox.accounts import (
-    PasonsStore,
-    Product,
-    TrackerAccount,
-)
+from marketsync_dagster.sandbox.accounts import Product, TrackerAccount
 from marketsync_dagster.sandbox.journal import Journal
+from marketsync_dagster.sandbox.pasons_store import PasonsStore
 from marketsync_dagster.sandbox.quota import Window
 from marketsync_dagster.sandbox.scenarios import Scenarios
 from marketsync_dagster.sandbox.seeds import read_seed
@@ -180,6 +177,13 @@ class World:
         self.history.append((channel, owner, writes))
         while self.kept > KEEP_WRITES:
             self.kept -= len(self.history.popleft()[2])
+
+    def forget(self, channel: str, owner: str, items: list[str]) -> None:
+        """Let an account no longer show some items."""
+        shown = self.shown.get((channel, owner), {})
+        for item in items:
+            shown.pop(item, None)
+        self.changes += 1
 
     def state(self, channel: str | None = None, owner: str | None = None) -> dict[str, Any]:
         """`{channel: {supermarket or store: {item: {price, ...}}}}`, every account included."""

@@ -74,7 +74,7 @@ def test_a_seed_may_say_what_is_shown_already(fresh_sandbox: SandboxProcess) -> 
         {"pasons": {"stores": [{"store_id": "017", "api_key": "k", "skus": "all"}]}},
         {"pasons": {"stores": [{"store_id": "017", "api_key": "k", "fields": {"name": "x"}}]}},
         {"pasons": {"stores": [{"store_id": "017", "api_key": "k", "variant": 200}]}},
-        {"pasons": {"stores": [{"store_id": "017", "api_key": "k", "enum": {"A": 2}}]}},
+        {"pasons": {"stores": [{"store_id": "017", "api_key": "k", "enum": {"A": 3}}]}},
         {"pasons": {"stores": [{"store_id": "017", "api_key": "k", "max_items": -1}]}},
     ],
 )

@@ -15,7 +15,7 @@ from marketsync_dagster_tests.sandbox.calls import (
     push,
     seed_store,
 )
-from marketsync_dagster_tests.sandbox_process import SandboxProcess
+from marketsync_dagster_tests.sandbox_process import SandboxError, SandboxProcess
 
 PATH = "/pasons/017/v1/inventory"
 
@@ -218,3 +218,124 @@ def test_a_readable_store_tells_what_it_shows_in_its_own_words(
     assert reply.json == {"store_id": "017", "total": 2, "items": sent}
     one = call(fresh_sandbox, "GET", f"{PATH}?sku=0002", headers=STORE_BEARER)
     assert one.json["items"] == sent[1:]
+
+
+# --- what else a store may want
+
+
+def test_a_store_checks_what_it_is_sent_and_names_what_is_wrong(
+    fresh_sandbox: SandboxProcess,
+) -> None:
+    seed_store(
+        fresh_sandbox,
+        strict=True,
+        method="PUT",
+        path="/shop/stock",
+        store_in="body",
+        store_name="branch",
+        headers={"X-Channel": "pos"},
+        query={"version": "2"},
+        envelope="data.items",
+        constants={"data.kind": "prices"},
+        row_constants={"unit": "pc"},
+        fields={"selling_price": "price.amount", "currency": "price.currency"},
+        currency="KES",
+    )
+    row = {
+        "sku": "0001",
+        "price": {"amount": 13.99, "currency": "KES"},
+        "stock_status": 1,
+        "unit": "pc",
+    }
+    right: dict[str, Any] = {"data": {"items": [row], "kind": "prices"}, "branch": "017"}
+    headers = {**STORE_BEARER, "X-Channel": "pos", "Content-Type": "application/json"}
+    path = "/pasons/shop/stock?version=2"
+
+    def sent(document: Any, path: str = path, **more: str) -> tuple[int, str]:
+        reply = call(fresh_sandbox, "PUT", path, document, {**headers, **more})
+        return reply.status, reply.json.get("error", {}).get("message", "")
+
+    def with_row(**changed: Any) -> dict[str, Any]:
+        return {**right, "data": {**right["data"], "items": [{**row, **changed}]}}
+
+    assert sent(right) == (200, "")
+    for document, words in (
+        ([row], "data.kind must be 'prices'"),
+        ({**right, "branch": "018"}, "branch must be '017'"),
+        ({**right, "surplus": 1}, "surplus is not known"),
+        ({**right, "data": {"items": [row]}}, "data.kind must be 'prices'"),
+        (with_row(price={"amount": 13.99, "currency": "USD"}), "price.currency must be 'KES'"),
+        (with_row(price={"amount": 13.999, "currency": "KES"}), "more than 2 decimals"),
+        (with_row(price=13.99), "price.amount must be a number"),
+        (with_row(unit="kg"), "unit must be 'pc'"),
+        (with_row(surplus=1), "surplus is not known"),
+    ):
+        status, message = sent(document)
+        assert status == 400
+        assert words in message
+    assert sent(right, "/pasons/shop/stock")[1] == "the parameter version must be 2"
+    assert sent(right, f"{path}&x=1")[1] == "the parameter x is not known"
+    assert sent(right, **{"X-Channel": "web"})[1] == "the header x-channel must be pos"
+    assert sent(right, **{"Content-Type": "text/plain"})[1] == (
+        "the content type must be application/json"
+    )
+    reply = call(fresh_sandbox, "POST", path, right, headers)
+    assert (reply.status, reply.headers["allow"]) == (405, "PUT")
+    assert call(fresh_sandbox, "PUT", PATH, right, headers).status == 404
+    assert len(fresh_sandbox.history(0)) == 1
+
+
+def test_stores_at_one_address_are_told_apart_by_what_a_request_carries(
+    fresh_sandbox: SandboxProcess,
+) -> None:
+    for place in ("header", "query", "body", "row"):
+        for store_id in ("017", "018"):
+            more = {"envelope": "items"} if place == "body" else {"envelope": None}
+            seed_store(
+                fresh_sandbox,
+                store_id=store_id,
+                path="/all",
+                store_in=place,
+                store_name="s",
+                **more,
+            )
+        rows = [{**item(), "s": "018"}] if place == "row" else [item()]
+        document: Any = {"s": "018", "items": rows} if place == "body" else rows
+        query = "?s=018" if place == "query" else ""
+        headers = {**STORE_BEARER, **({"S": "018"} if place == "header" else {})}
+        before = fresh_sandbox.last_request()
+        assert call(fresh_sandbox, "POST", f"/pasons/all{query}", document, headers).status == 200
+        (write,) = fresh_sandbox.history(before)
+        assert write["account"] == "018"
+        assert call(fresh_sandbox, "POST", "/pasons/all", [], STORE_BEARER).status == 404
+
+
+def test_a_push_that_replaces_takes_off_sale_what_it_leaves_out(
+    fresh_sandbox: SandboxProcess,
+) -> None:
+    seed_store(fresh_sandbox, full_push="replace", shown={"0003": "5.00"})
+    assert push(fresh_sandbox, [item("0001"), item("0002")]).status == 200
+    assert list(shown(fresh_sandbox)) == ["0001", "0002"]
+    assert push(fresh_sandbox, []).status == 200
+    assert shown(fresh_sandbox) == {}
+
+    seed_store(fresh_sandbox, full={"query": {"mode": "full"}}, shown={"0003": "5.00"})
+    push(fresh_sandbox, [item("0001")])
+    assert list(shown(fresh_sandbox)) == ["0003", "0001"]
+    call(fresh_sandbox, "POST", f"{PATH}?mode=full", [item("0002")], STORE_BEARER)
+    assert list(shown(fresh_sandbox)) == ["0002"]
+
+
+def test_one_bad_item_may_stop_a_whole_push(fresh_sandbox: SandboxProcess) -> None:
+    seed_store(fresh_sandbox, answer={"atomic": 422, "items": "errors"})
+    reply = push(fresh_sandbox, [item("0001"), item("9999")])
+    assert reply.status == 422
+    assert [row["sku"] for row in reply.json["errors"]] == ["9999"]
+    assert shown(fresh_sandbox) == {}
+    assert push(fresh_sandbox, [item("0001")]).status == 200
+
+
+def test_a_seed_with_a_word_that_nobody_knows_is_refused(fresh_sandbox: SandboxProcess) -> None:
+    for seed in ({"answer": {"itmes": "x"}}, {"store_in": "cookie"}, {"methods": "PUT"}):
+        with pytest.raises(SandboxError, match=r"unknown key|is none of"):
+            seed_store(fresh_sandbox, **seed)

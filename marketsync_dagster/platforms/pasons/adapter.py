@@ -13,6 +13,7 @@ from typing import NoReturn, Self
 from urllib.parse import urlsplit
 
 from marketsync_dagster.config.accounts import PasonsAccount
+from marketsync_dagster.config.pasons import PasonsFull
 from marketsync_dagster.platforms import answers, batching
 from marketsync_dagster.platforms.answers import Readable, Rules
 from marketsync_dagster.platforms.base import (
@@ -25,31 +26,50 @@ from marketsync_dagster.platforms.base import (
     PlatformError,
     PriceItem,
     ProductItem,
+    ShownPrice,
 )
+from marketsync_dagster.platforms.bodies import BodyKind
 from marketsync_dagster.platforms.http import Response, Transport, TransportFailure
-from marketsync_dagster.platforms.pasons.mapping import row_writer
+from marketsync_dagster.platforms.pasons.dialect import Dialect
+from marketsync_dagster.platforms.pasons.mapping import RowWriter, row_writer
 from marketsync_dagster.platforms.pasons.results import (
     absent_result,
+    atomic_results,
     item_results,
-    refused_whole,
+    later,
+    whole_outcome,
 )
 from marketsync_dagster.platforms.urls import segment
 from marketsync_dagster.values.outcomes import Outcome
 from marketsync_dagster.values.redact import mask
 
 STORE_PLACE = "{store_id}"
-_JSON = {"Content-Type": "application/json"}
+ACCEPTED = 202
+"""What was taken is still to be done."""
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Access:
-    """Everything an open account needs, its secret resolved: never shown, never logged."""
+    """Everything an open account needs, its secrets resolved: never shown, never logged."""
 
     name: str
     key: str
     """Empty where the scheme is `none`."""
     key_hint: str
     store_id: str | None = None
+    secret: str = ""
+    """What `auth.secret` stands for; empty: none is sent."""
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Wire:
+    """How one kind of request travels."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    params: dict[str, str] | None
+    writer: RowWriter
 
 
 class PasonsAdapter:
@@ -62,26 +82,22 @@ class PasonsAdapter:
         transport: Transport,
         capabilities: Capabilities,
     ) -> None:
-        request = account.request
         self._account = account
         self._access = access
         self._transport = transport
         self._capabilities = capabilities
-        self._path = place_store(request.path, access.store_id)
-        self._writer = row_writer(request, access.store_id)
         credentials, self._private = _credentials(account, access)
-        self._headers = {**request.headers, **credentials}
-        self._params: dict[str, str] | None = None
-        if access.store_id is not None:
-            if request.store.in_ == "header":
-                self._headers[request.store.name] = access.store_id
-            elif request.store.in_ == "query":
-                self._params = {request.store.name: access.store_id}
+        self._headers = credentials
+        self._usual = self._whole = _wire(account, access, None)
+        if account.request.full is not None:
+            self._whole = _wire(account, access, account.request.full)
+        self._dialect = Dialect.of(account.response)
+        self._absent = absent_result(account.response).outcome
         self._rules = Rules(
             host=urlsplit(account.base_url).hostname or "",
             auth_hint=f"set a valid key: {access.key_hint}" if access.key else "check auth",
             retry_cap_s=account.retry.retry_after_cap_s,
-            no_content=absent_result(account.response).outcome,
+            no_content=self._absent if 204 in account.response.empty else Outcome.UNKNOWN,
         )
 
     @property
@@ -98,36 +114,67 @@ class PasonsAdapter:
 
     def batches(self, items: Sequence[PriceItem]) -> list[tuple[int, int]]:
         """Half-open ranges of `items`, each one call within batch size and bytes."""
+        writer = self._whole.writer  # its frame is the larger one, if they differ
         return batching.ranges(
             items,
             most_items=self._capabilities.batch_items,
-            most_bytes=self._capabilities.batch_bytes - self._writer.frame(),
-            longest=self._writer.longest(items),
-            sizes=self._writer.sizes,
+            most_bytes=self._capabilities.batch_bytes - writer.frame(),
+            longest=writer.longest(items),
+            sizes=writer.sizes,
         )
 
     def product_batches(self, items: Sequence[ProductItem]) -> list[tuple[int, int]]:
         """One range: `send_products` is not supported and makes no call."""
         return [(0, len(items))] if items else []
 
-    async def send(self, items: Sequence[PriceItem], *, single: bool = False) -> Answer:
-        """One attempt, items in the order given; `single` makes no difference here."""
-        body = self._writer.body(items)
-        result, call = await self._call(self._account.request.method, body)
+    async def send(
+        self, items: Sequence[PriceItem], *, single: bool = False, whole: bool = False
+    ) -> Answer:
+        """One attempt, items in the order given; `single` makes no difference here.
+
+        `whole` marks the request as a full push, as `request.full` says.
+        """
+        wire = self._whole if whole else self._usual
+        result, call = await self._call(wire, wire.method, wire.path, wire.writer.body(items))
+        if isinstance(result, Response):
+            answer = self._early(result, call, items)
+            if answer is not None:
+                return answer
         said = answers.settle(result, call, self._rules, count=len(items))
         if isinstance(said, Answer):
             return said
-        response = self._account.response
-        if refused_whole(said.document, response):
+        outcome = whole_outcome(said.document, self._dialect)
+        if outcome is not None:
             message = answers.worded(said.clean, said.document) or "the platform took nothing"
-            return Answer(said.call, outcome=Outcome.REFUSED, message=message)
-        return Answer(said.call, results=item_results(said.document, items, response, said.clean))
+            return Answer(said.call, outcome=outcome, message=message)
+        results = item_results(said.document, items, self._dialect, said.clean)
+        return Answer(said.call, results=later(results) if said.status == ACCEPTED else results)
+
+    def _early(self, result: Response, call: Call, items: Sequence[PriceItem]) -> Answer | None:
+        """What the configuration says of an answer that would else be judged by its status."""
+        response = self._account.response
+        if result.status in response.atomic:
+            kind, document = result.document()
+            results = None
+            if kind is BodyKind.JSON:
+                results = atomic_results(document, items, self._dialect, result.clean)
+            return None if results is None else Answer(call, results=results)
+        if result.status in response.empty and not result.body.strip():
+            taken = self._absent is not Outcome.UNKNOWN
+            if taken and result.status == ACCEPTED:
+                return Answer(call, outcome=Outcome.ACCEPTED_ASYNC)
+            return Answer(
+                call,
+                outcome=self._absent,
+                message="" if taken else f"HTTP {result.status}, an empty answer",
+            )
+        return None
 
     async def send_products(self, items: Sequence[ProductItem]) -> Answer:
         """Pasons takes no products: unsupported, nothing is sent."""
         return answers.uncalled(
             "POST",
-            self._path,
+            self._usual.path,
             outcome=Outcome.UNSUPPORTED,
             message="Pasons takes prices and stock only",
         )
@@ -138,24 +185,39 @@ class PasonsAdapter:
         """Pasons has no catalogue to read: PlatformError, unsupported."""
         _no_catalog()
 
+    async def read_prices(
+        self, platform_ids: Sequence[str], *, pace: Pace | None = None
+    ) -> list[ShownPrice]:
+        """Pasons does not tell what it shows: PlatformError, unsupported."""
+        raise PlatformError(
+            "Pasons does not tell which prices it shows",
+            "look at the shop itself",
+            outcome=Outcome.UNSUPPORTED,
+        )
+
     async def test_connection(self) -> ConnectionResult:
         """The configured probe. It is passed by any status that `expect` names.
 
         An empty array could take every product off sale where a full push replaces: then a GET is
-        sent in its place.
+        sent in its place. A web page is no answer of the platform's, whatever its status.
         """
-        test = self._account.test_connection
+        test, wire = self._account.test_connection, self._usual
+        path = wire.path if test.path is None else place_store(test.path, self._access.store_id)
         method, body = test.method, None
         if method == "POST_empty_array":
             if self._account.full_push == "replace":
                 method = "GET"
             else:
-                method, body = self._account.request.method, self._writer.body([])
-        result, call = await self._call(method, body)
+                method, body = wire.method, wire.writer.body([])
+        result, call = await self._call(wire, method, path, body)
         shown = mask(self._access.key) if self._access.key else ""
         if isinstance(result, Response) and result.status in test.expect:
-            message = f"{method} was answered with HTTP {result.status}; the key was not refused"
-            return ConnectionResult(True, message, key=shown, calls=[replace(call, error="")])
+            page = 200 <= result.status < 300 and result.document()[0] is BodyKind.HTML
+            if not page:
+                message = (
+                    f"{method} was answered with HTTP {result.status}; the key was not refused"
+                )
+                return ConnectionResult(True, message, key=shown, calls=[replace(call, error="")])
         said = answers.settle(result, call, self._rules, count=1)
         if isinstance(said, Readable):
             message = f"HTTP {said.status} is not among test_connection.expect"
@@ -174,15 +236,17 @@ class PasonsAdapter:
         return f"check base_url and test_connection of {account}"
 
     async def _call(
-        self, method: str, body: bytes | None
+        self, wire: _Wire, method: str, path: str, body: bytes | None
     ) -> tuple[Response | TransportFailure, Call]:
-        headers = self._headers if body is None else {**_JSON, **self._headers}
+        headers = {**wire.headers, **self._headers}
+        if body is not None and "content-type" not in {name.lower() for name in wire.headers}:
+            headers["Content-Type"] = "application/json"
         return await self._transport.request(
             method,
-            self._path,
+            path,
             content=body,
             headers=headers,
-            params=self._params,
+            params=wire.params,
             private=self._private,
         )
 
@@ -192,17 +256,46 @@ def place_store(text: str, store_id: str | None) -> str:
     return text if store_id is None else text.replace(STORE_PLACE, segment(store_id))
 
 
+def _wire(account: PasonsAccount, access: Access, full: PasonsFull | None) -> _Wire:
+    """How a request of an account travels; `full` says what is different in this one."""
+    request, store = account.request, access.store_id
+    method, path = request.method, request.path
+    headers, query, more = request.headers, request.query, {}
+    if full is not None:
+        method, path = full.method or method, full.path or path
+        headers = _merged(headers, full.headers)
+        query, more = {**query, **full.query}, full.constants
+    headers, query = dict(headers), dict(query)
+    if store is not None and request.store.in_ == "header":
+        headers[request.store.name] = store
+    elif store is not None and request.store.in_ == "query":
+        query[request.store.name] = store
+    writer = row_writer(request, store, more=more)
+    return _Wire(method, place_store(path, store), headers, query or None, writer)
+
+
+def _merged(usual: dict[str, str], other: dict[str, str]) -> dict[str, str]:
+    """Headers with those of `other` in place of the usual ones, however they are spelled."""
+    replaced = {name.lower() for name in other}
+    return {**{n: v for n, v in usual.items() if n.lower() not in replaced}, **other}
+
+
 def _credentials(account: PasonsAccount, access: Access) -> tuple[dict[str, str], tuple[str, ...]]:
-    """The header that proves who we are, and the texts of it that no message may repeat."""
+    """The headers that prove who we are, and the texts of them that no message may repeat."""
     auth = account.auth
+    headers: dict[str, str] = {}
+    private: tuple[str, ...] = ()
     if auth.scheme == "bearer":
-        return {"Authorization": f"Bearer {access.key}"}, (access.key,)
-    if auth.scheme == "header":
-        return {auth.header: access.key}, (access.key,)
-    if auth.scheme == "basic":
+        headers, private = {"Authorization": f"Bearer {access.key}"}, (access.key,)
+    elif auth.scheme == "header":
+        headers, private = {auth.header: auth.prefix + access.key}, (access.key,)
+    elif auth.scheme == "basic":
         token = base64.b64encode(f"{auth.user}:{access.key}".encode()).decode()
-        return {"Authorization": f"Basic {token}"}, (access.key, token)
-    return {}, ()
+        headers, private = {"Authorization": f"Basic {token}"}, (access.key, token)
+    if access.secret:
+        headers[auth.secret_header] = access.secret
+        private = (*private, access.secret)
+    return headers, private
 
 
 def _no_catalog() -> NoReturn:

@@ -5,21 +5,22 @@ Pure. What an answer says is `results`; how a request travels is `adapter`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any
 
 import orjson
 
-from marketsync_dagster.config.accounts import PasonsRequest
+from marketsync_dagster.config.pasons import Constant, PasonsRequest
 from marketsync_dagster.platforms.amounts import exact_text
 from marketsync_dagster.platforms.base import PriceItem
 from marketsync_dagster.platforms.batching import LONGEST_ESCAPE
 from marketsync_dagster.values.money import to_minor
 from marketsync_dagster.values.outcomes import StockStatus
 
-_SIGNS = 32
-_PRICE = 32
+_PRICE = 40
+"""Bytes of the longest price, and of a currency."""
 
 
 def _price_number(item: PriceItem) -> Any:
@@ -54,6 +55,18 @@ def _stock_words(request: PasonsRequest) -> dict[StockStatus, Any]:
     return {s: (yes if kind == "bool" else int(yes)) for s, yes in available.items()}
 
 
+def nested(flat: Mapping[str, Any]) -> dict[str, Any]:
+    """`{"price.amount": 1, "price.currency": "AED"}` as the objects that its dots mean."""
+    document: dict[str, Any] = {}
+    for name, value in flat.items():
+        *outer, last = name.split(".")
+        inner = document
+        for part in outer:
+            inner = inner.setdefault(part, {})
+        inner[last] = value
+    return document
+
+
 @dataclass(frozen=True, slots=True)
 class RowWriter:
     """Writes rows for one account, with everything looked up once."""
@@ -63,9 +76,15 @@ class RowWriter:
     stock_status: str
     price: Callable[[PriceItem], Any]
     stock: dict[StockStatus, Any]
-    extra: dict[str, str] = field(default_factory=dict)
-    """Goes into every row, or beside the envelope: the store's id, where the body carries it."""
+    currency: str | None = None
+    """The currency's name; None: rows do not carry it."""
+    in_rows: dict[str, Constant] = field(default_factory=dict)
+    """Goes into every row: constants, the store's id."""
+    beside: dict[str, Constant] = field(default_factory=dict)
+    """Goes beside the envelope."""
     envelope: str | None = None
+    flat: bool = True
+    """No name of a row has a dot."""
 
     def row(self, item: PriceItem) -> dict[str, Any]:
         """One item, `{"sku": ..., "selling_price": ..., "stock_status": ...}` as configured."""
@@ -73,24 +92,27 @@ class RowWriter:
 
     def rows(self, items: Sequence[PriceItem]) -> list[dict[str, Any]]:
         """`row` for each item."""
-        price, stock = self.price, self.stock
-        extra = self.extra if self.envelope is None else {}
-        return [
+        price, stock, more = self.price, self.stock, self.in_rows
+        rows = [
             {
                 self.sku: item.platform_id,
                 self.selling_price: price(item),
                 self.stock_status: stock[item.stock_status],
-                **extra,
+                **more,
             }
             for item in items
         ]
+        if self.currency is not None:
+            for row, item in zip(rows, items, strict=True):
+                row[self.currency] = item.currency
+        return rows if self.flat else [nested(row) for row in rows]
 
     def body(self, items: Sequence[PriceItem]) -> bytes:
         """The request's bytes: a bare array, or an object with the envelope's name."""
         rows = self.rows(items)
         if self.envelope is None:
             return orjson.dumps(rows)
-        return orjson.dumps({**self.extra, self.envelope: rows})
+        return orjson.dumps(nested({**self.beside, self.envelope: rows}))
 
     def frame(self) -> int:
         """Bytes of a body without items."""
@@ -101,23 +123,34 @@ class RowWriter:
         return [len(orjson.dumps(self.row(item))) + 1 for item in items]
 
     def longest(self, items: Sequence[PriceItem]) -> int:
-        """A bound for the bytes of any item, found without writing it."""
-        fixed = (self.sku, self.selling_price, self.stock_status, *self.extra, *self.extra.values())
-        words = max(len(str(word)) for word in self.stock.values())
+        """A bound for the bytes of any item, found without writing them all."""
+        smallest = [PriceItem("", "", Decimal(0), "KES", status) for status in self.stock]
         longest_id = max([len(item.platform_id) for item in items], default=0)
-        texts = sum(map(len, fixed)) + words + longest_id
-        return _SIGNS + _PRICE + 6 * len(self.extra) + LONGEST_ESCAPE * texts
+        return max(self.sizes(smallest)) + _PRICE + LONGEST_ESCAPE * longest_id
 
 
-def row_writer(request: PasonsRequest, store_id: str | None) -> RowWriter:
-    """The writer for an account's `request`; the store's id goes in where the body carries it."""
-    carried = request.store.in_ == "body" and store_id is not None
+def row_writer(
+    request: PasonsRequest, store_id: str | None, *, more: Mapping[str, Constant] | None = None
+) -> RowWriter:
+    """The writer for an account's `request`; the store's id goes in where the body carries it.
+
+    `more` are constants that go beside the envelope, in place of the usual ones of that name.
+    """
+    names = request.field_names()
+    store: dict[str, Constant] = {}
+    if store_id is not None and request.store.in_ in ("body", "row"):
+        store = {request.store.name: store_id}
+    in_rows = {**request.row_constants, **(store if request.store_in_rows() else {})}
+    beside = {} if request.store_in_rows() else store
     return RowWriter(
-        sku=request.fields.get("sku", "sku"),
-        selling_price=request.fields.get("selling_price", "selling_price"),
-        stock_status=request.fields.get("stock_status", "stock_status"),
+        sku=names["sku"],
+        selling_price=names["selling_price"],
+        stock_status=names["stock_status"],
         price=_PRICES[request.types.get("selling_price", "number")],
         stock=_stock_words(request),
-        extra={request.store.name: store_id} if carried and store_id is not None else {},
+        currency=names.get("currency"),
+        in_rows=in_rows,
+        beside={**beside, **request.constants, **(more or {})},
         envelope=request.envelope,
+        flat=not any("." in name for name in (*names.values(), *in_rows)),
     )

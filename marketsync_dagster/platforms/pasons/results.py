@@ -1,64 +1,112 @@
 """What Pasons' answers say about each item that was sent, in every dialect that is configured.
 
 Pure. Contract sections 1.2 (step 4), 3.2 and 3.3. An item counts as applied only with proof: a
-result of its own, or counts that add up. What the platform merely took is `if_absent`.
+result of its own, or counts that add up. What the platform merely took is `if_absent`; where an
+answer contradicts itself, or names what nobody sent, nothing of it is proof: unknown. What single
+words mean is `dialect`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from marketsync_dagster.config.accounts import PasonsResponse
+from marketsync_dagster.config.pasons import PasonsResponse
 from marketsync_dagster.platforms.base import ItemResult, PriceItem
 from marketsync_dagster.platforms.bodies import error_words, lookup
-from marketsync_dagster.values.outcomes import Outcome
+from marketsync_dagster.platforms.pasons.dialect import NOT_TAKEN, Clean, Dialect
+from marketsync_dagster.values.outcomes import ACKNOWLEDGED, Outcome
 
-Clean = Callable[[str], str]
-
-_GOOD = frozenset(
-    "accepted applied completed created done imported ok success succeeded unchanged updated "
-    "true".split()
-)
-_BAD = frozenset(
-    "bad_request conflict denied error failed failure forbidden ignored invalid not_found "
-    "rejected refused skipped unknown_sku unprocessable false".split()
-)
-_PASSING = frozenset(
-    "busy internal_error internal_server_error locked rate_limited retry service_unavailable "
-    "temporarily_unavailable temporary_error timeout too_many_requests try_again".split()
-)
-"""Words for what may go away by itself, as a status or as the code of an error."""
+_ID = "\0id"
+"""Where the id stands in results that were given as an object by id."""
 
 _APPLIED = ItemResult(Outcome.APPLIED)
-_CONTRADICTION = ItemResult(
-    Outcome.UNKNOWN, "the counts in the answer do not add up", code="COUNTS"
-)
+_LATER = ItemResult(Outcome.ACCEPTED_ASYNC, "taken for later; the platform does not say more")
+_COUNTS = ItemResult(Outcome.UNKNOWN, "the counts in the answer do not add up", code="COUNTS")
+_NOTHING = ItemResult(Outcome.REFUSED, "the counts in the answer say that nothing was taken")
 _MISSING = ItemResult(Outcome.UNKNOWN, "the answer has no result for this item")
+_STRAY = ItemResult(
+    Outcome.UNKNOWN,
+    "the answer has results that belong to nothing that was sent; check response.key and "
+    "response.index",
+)
+_TWICE = ItemResult(Outcome.UNKNOWN, "the answer contradicts itself about this item")
+_FAILED = ItemResult(Outcome.UNKNOWN, "the answer says that it failed, and not for which items")
+_UNSAID = ItemResult(
+    Outcome.UNKNOWN, "the answer does not say whether it succeeded, where response.success says"
+)
+_BOTH = ItemResult(Outcome.UNKNOWN, "the answer says success, and an error beside it")
+_OTHERS = ItemResult(Outcome.RETRYABLE, "not taken, because of other items in the same request")
+
+
+@dataclass(frozen=True, slots=True)
+class _Listed:
+    """The results of an answer, in the order they stand."""
+
+    entries: list[Any]
+    applied: list[Any] | None
+    """What `applied_items` lists; None: the answer has no such list."""
+    by_id: bool = False
+    """The entries were given as an object by id."""
+
+    @property
+    def anything(self) -> bool:
+        return bool(self.entries or self.applied)
 
 
 def item_results(
-    document: Any, items: Sequence[PriceItem], response: PasonsResponse, clean: Clean
+    document: Any, items: Sequence[PriceItem], dialect: Dialect, clean: Clean
 ) -> list[ItemResult]:
     """One result per item of an answer with HTTP 2xx and a JSON document."""
-    listed = _listed(document, response)
-    told, stray = _told(listed or [], items, response, clean)
+    listed = _listed(document, dialect.response)
+    told, stray = _told(listed, items, dialect, clean)
     if len(told) == len(items):
         return [told[position] for position in range(len(items))]
-    rest = _rest(document, listed, told, stray, len(items), response)
+    rest = _rest(document, listed, told, stray, len(items), dialect)
     if not told:
         return [rest] * len(items)
     return [told.get(position, rest) for position in range(len(items))]
 
 
-def refused_whole(document: Any, response: PasonsResponse) -> bool:
-    """Whether a 2xx says that it took nothing: an error, and no results."""
-    if not isinstance(document, dict) or _listed(document, response):
-        return False
-    if document.get("success") is False:
-        return True
-    has_counts = any(_count(document, name) is not None for name in ("accepted", "rejected"))
-    return bool(document.get("error")) and not has_counts
+def later(results: Sequence[ItemResult]) -> list[ItemResult]:
+    """The results of a 202: what was taken is still to be done."""
+    taken = (Outcome.APPLIED, Outcome.ACCEPTED_UNVERIFIED)
+    return [_LATER if result.outcome in taken else result for result in results]
+
+
+def whole_outcome(document: Any, dialect: Dialect) -> Outcome | None:
+    """What a 2xx means that took nothing: an error, and no results. None: it is to be read."""
+    if not isinstance(document, dict) or _listed(document, dialect.response).anything:
+        return None
+    success = dialect.success(document)
+    has_counts = any(dialect.count(document, name) is not None for name in ("accepted", "rejected"))
+    if success is False or (document.get("error") and not has_counts and not success):
+        code, _ = error_words(document)
+        word = lookup(document, dialect.response.success or "") if dialect.success_words else ""
+        passing = any(text and dialect.passing(text) for text in (code, str(word or "")))
+        return Outcome.RETRYABLE if passing else Outcome.REFUSED
+    return None
+
+
+def atomic_results(
+    document: Any, items: Sequence[PriceItem], dialect: Dialect, clean: Clean
+) -> list[ItemResult] | None:
+    """The results of a request that was refused because of some of its items.
+
+    None where the answer does not name them: then all are refused.
+    """
+    told, stray = _told(_listed(document, dialect.response), items, dialect, clean)
+    bad = {
+        place: ItemResult(Outcome.REFUSED, result.message, result.code)
+        if result.outcome is Outcome.UNKNOWN
+        else result
+        for place, result in told.items()
+        if result.outcome not in ACKNOWLEDGED
+    }
+    if stray or not any(result.outcome is Outcome.REFUSED for result in bad.values()):
+        return None
+    return [bad.get(place, _OTHERS) for place in range(len(items))]
 
 
 def absent_result(response: PasonsResponse) -> ItemResult:
@@ -68,66 +116,134 @@ def absent_result(response: PasonsResponse) -> ItemResult:
     return ItemResult(Outcome.ACCEPTED_UNVERIFIED, "taken; the answer proves nothing per item")
 
 
-def _listed(document: Any, response: PasonsResponse) -> list[Any] | None:
+def _listed(document: Any, response: PasonsResponse) -> _Listed:
     if isinstance(document, list):
-        return document
+        return _Listed(document, None)
+    applied = lookup(document, response.applied_items) if response.applied_items else None
+    if not isinstance(applied, list):
+        applied = None
     found = lookup(document, response.items) if response.items else None
-    return found if isinstance(found, list) else None
+    if isinstance(found, dict):
+        entries = [_by_id(key, value, response) for key, value in found.items()]
+        return _Listed(entries, applied, by_id=True)
+    return _Listed(found if isinstance(found, list) else [], applied)
+
+
+def _by_id(key: str, value: Any, response: PasonsResponse) -> dict[str, Any]:
+    """One result of an object by id: a result as in a list, or its word or error alone."""
+    names = [name for name in (response.status, response.error, response.code) if name is not None]
+    if isinstance(value, dict) and any(name.partition(".")[0] in value for name in names):
+        return {**value, _ID: key}
+    name = response.status if response.results == "all" else response.error
+    return {_ID: key, name or response.status or response.error or "": value}
 
 
 def _told(
-    listed: list[Any], items: Sequence[PriceItem], response: PasonsResponse, clean: Clean
+    listed: _Listed, items: Sequence[PriceItem], dialect: Dialect, clean: Clean
 ) -> tuple[dict[int, ItemResult], bool]:
     """Results by position, and whether any entry could not be placed."""
     told: dict[int, ItemResult] = {}
     stray = False
-    if not listed:
+    numbered: set[int] = set()
+    """Items that were found by their number or their order alone."""
+    if not listed.anything:
         return told, stray
-    positions = {item.platform_id: position for position, item in enumerate(items)}
-    for order, entry in enumerate(listed):
-        if not isinstance(entry, dict):
-            stray = True
-            continue
-        if order < len(items) and order not in told and _plain(entry, order, items, response):
+    response, good, count = dialect.response, dialect.good, len(items)
+    quick = dialect.quick and not listed.by_id
+    key, status, error = response.key, response.status, response.error
+    index, base = response.index, response.index_base
+    places = _Places(listed, items, response)
+    for order, entry in enumerate(listed.entries):
+        # the usual entry, told apart at once: in its place, with its id, good, without an error
+        if (
+            quick
+            and type(entry) is dict
+            and order < count
+            and entry.get(key) == items[order].platform_id
+            and type(word := entry.get(status)) is str
+            and word in good
+            and not entry.get(error)
+            and entry.get(index, order + base) == order + base
+            and order not in told
+        ):
             told[order] = _APPLIED
             continue
-        by_key = positions.get(_id_text(entry.get(response.key)))
-        by_index = _position(entry.get("index"), len(items))
-        if response.key not in entry and "index" not in entry and len(listed) == len(items):
-            by_index = order  # nothing but the order tells
-        named = [place for place in (by_key, by_index) if place is not None]
-        contradicts = (
-            len(set(named)) > 1
-            or (response.key in entry and by_key is None)
-            or ("index" in entry and by_index is None)
-        )
-        if not named or contradicts:
+        place, contradicted = places.of(entry, order)
+        if place is None:
             stray = True
-            for place in named:
-                told[place] = ItemResult(
-                    Outcome.UNKNOWN, "the answer contradicts itself about this item"
-                )
+            told.update(dict.fromkeys(contradicted, _TWICE))
             continue
-        place = named[0]
-        result = _result(entry, response, clean)
+        result = (
+            dialect.result(entry, clean)
+            if isinstance(entry, dict)
+            else ItemResult(Outcome.REFUSED, NOT_TAKEN)
+        )
         if told.get(place, result).outcome is not result.outcome:
-            result = ItemResult(Outcome.UNKNOWN, "the answer contradicts itself about this item")
+            result = _TWICE
         told[place] = result
+        if not places.has_key(entry):
+            numbered.add(place)
+    for entry in listed.applied or ():
+        place = places.of_applied(entry)
+        if place is None:
+            stray = True
+        else:
+            told[place] = _APPLIED if told.get(place, _APPLIED) is _APPLIED else _TWICE
+    if stray:  # the numbers may all be off by one
+        told.update(dict.fromkeys(numbered, _STRAY))
     return told, stray
 
 
-def _plain(
-    entry: dict[str, Any], order: int, items: Sequence[PriceItem], response: PasonsResponse
-) -> bool:
-    """The usual entry, told apart at once: in its place, with its id, good, without an error."""
-    status = entry.get(response.status)
-    return (
-        entry.get(response.key) == items[order].platform_id
-        and entry.get("index", order) == order
-        and isinstance(status, str)
-        and status in _GOOD
-        and not entry.get(response.error)
-    )
+class _Places:
+    """Which item an entry is about."""
+
+    def __init__(
+        self, listed: _Listed, items: Sequence[PriceItem], response: PasonsResponse
+    ) -> None:
+        self._key = _ID if listed.by_id else response.key
+        self._index = None if listed.by_id else response.index
+        self._base = response.index_base
+        self._count = len(items)
+        self._ordered = len(listed.entries) == len(items)
+        self._positions = {item.platform_id: place for place, item in enumerate(items)}
+
+    def of(self, entry: Any, order: int) -> tuple[int | None, list[int]]:
+        """The item's place; or None and the items that the entry contradicts itself about."""
+        if not isinstance(entry, dict):
+            # where results carry no id, a text in their place is one
+            return (self._positions.get(_id_text(entry)) if self._key is None else None), []
+        key = lookup(entry, self._key) if self._key is not None else None
+        index = lookup(entry, self._index) if self._index is not None else None
+        if key is None and index is None:
+            return (order if self._ordered and self._in_order(entry, order) else None), []
+        by_key = None if key is None else self._positions.get(_id_text(key))
+        by_index = None if index is None else _position(index, self._base, self._count)
+        named = [place for place in (by_key, by_index) if place is not None]
+        whole = (key is None or by_key is not None) and (index is None or by_index is not None)
+        if whole and len(set(named)) == 1:
+            return named[0], []
+        return None, named
+
+    def has_key(self, entry: Any) -> bool:
+        """Whether an entry names its item by id."""
+        if not isinstance(entry, dict):
+            return True
+        return self._key is not None and lookup(entry, self._key) is not None
+
+    def of_applied(self, entry: Any) -> int | None:
+        """The same for an entry of the list of what was applied."""
+        if isinstance(entry, dict):
+            return self.of(entry, -1)[0]
+        return self._positions.get(_id_text(entry))
+
+    def _in_order(self, entry: dict[str, Any], order: int) -> bool:
+        """Whether nothing in an entry without key and index speaks of another item."""
+        named = {
+            self._positions[value]
+            for value in entry.values()
+            if isinstance(value, str) and value in self._positions
+        }
+        return not named or order in named
 
 
 def _id_text(value: Any) -> str:
@@ -136,87 +252,53 @@ def _id_text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-def _position(value: Any, count: int) -> int | None:
+def _position(value: Any, base: int, count: int) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int):
         return None
-    return value if 0 <= value < count else None
-
-
-def _result(entry: dict[str, Any], response: PasonsResponse, clean: Clean) -> ItemResult:
-    status = entry.get(response.status)
-    fault = entry.get(response.error)
-    code, message = error_words({"error": fault}) if fault else ("", "")
-    code, message = clean(code), clean(message)
-    outcome = _outcome(status, bool(fault))
-    if outcome is Outcome.REFUSED and _word(code) in _PASSING:
-        outcome = Outcome.RETRYABLE
-    if outcome is Outcome.UNKNOWN:
-        message = clean(f"the platform answered {status!r}{': ' + message if message else ''}")
-    elif outcome is not Outcome.APPLIED and not message:
-        message = code or clean(str(status))
-    return ItemResult(outcome, message, code)
-
-
-def _outcome(status: Any, faulty: bool) -> Outcome:
-    if isinstance(status, int) and not isinstance(status, bool):
-        return _outcome_of_number(status)
-    word = _word(str(status))
-    if word in _PASSING:
-        return Outcome.RETRYABLE
-    if word in _BAD or (status is None and faulty):
-        return Outcome.REFUSED
-    # "accepted", and yet an error beside it: neither is to be believed
-    return Outcome.APPLIED if word in _GOOD and not faulty else Outcome.UNKNOWN
-
-
-def _word(text: str) -> str:
-    return text.strip().lower().replace(" ", "_").replace("-", "_")
-
-
-def _outcome_of_number(status: int) -> Outcome:
-    """A status per item as 207 has it."""
-    if 200 <= status < 300:
-        return Outcome.APPLIED
-    if status in (408, 425, 429) or 500 <= status < 600:
-        return Outcome.RETRYABLE
-    return Outcome.REFUSED if 400 <= status < 500 else Outcome.UNKNOWN
+    return value - base if 0 <= value - base < count else None
 
 
 def _rest(
     document: Any,
-    listed: list[Any] | None,
+    listed: _Listed,
     told: dict[int, ItemResult],
     stray: bool,
     sent: int,
-    response: PasonsResponse,
+    dialect: Dialect,
 ) -> ItemResult:
     """What became of the items that have no result of their own."""
     if stray:
-        return _MISSING
-    if response.results == "all" and listed:
+        return _STRAY
+    everything = dialect.response.results == "all" and listed.entries
+    if everything or listed.applied is not None:
         return _MISSING  # a list of all that leaves some out
-    adds_up = _adds_up(document, told, sent)
-    if adds_up is None:
-        return absent_result(response)
-    return _APPLIED if adds_up else _CONTRADICTION
+    success = dialect.success(document)
+    if dialect.success_words and success is None:
+        return _UNSAID
+    if success and isinstance(document, dict) and document.get("error"):
+        return _BOTH
+    rest = _counted(document, told, sent, dialect)
+    if success is False and rest is not _APPLIED:
+        return _FAILED
+    return absent_result(dialect.response) if rest is None else rest
 
 
-def _adds_up(document: Any, told: dict[int, ItemResult], sent: int) -> bool | None:
-    """Whether the counts prove that all items without a result were applied; None: no counts."""
+def _counted(
+    document: Any, told: dict[int, ItemResult], sent: int, dialect: Dialect
+) -> ItemResult | None:
+    """What the counts prove of all items without a result; None: there are no counts."""
     received, accepted, rejected = (
-        _count(document, name) for name in ("received", "accepted", "rejected")
+        dialect.count(document, name) for name in ("received", "accepted", "rejected")
     )
     if accepted is None and rejected is None:
-        return None if received in (None, sent) else False
+        return None if received in (None, sent) else _COUNTS
     if any(result.outcome is Outcome.UNKNOWN for result in told.values()):
-        return False
-    bad = sum(result.outcome is not Outcome.APPLIED for result in told.values())
+        return _COUNTS
+    if not told and rejected == sent and accepted in (None, 0) and received in (None, sent):
+        return _NOTHING
+    bad = sum(result.outcome not in ACKNOWLEDGED for result in told.values())
     # "received" with "rejected" says as much as "accepted" does; "rejected" alone does not
     if accepted is None and received is None:
-        return None if rejected == bad else False
-    return received in (None, sent) and accepted in (None, sent - bad) and rejected in (None, bad)
-
-
-def _count(document: Any, name: str) -> int | None:
-    value = lookup(document, name)
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
+        return None if rejected == bad else _COUNTS
+    right = received in (None, sent) and accepted in (None, sent - bad) and rejected in (None, bad)
+    return _APPLIED if right else _COUNTS

@@ -114,6 +114,7 @@ def test_a_store_is_put_into_its_place_in_the_address(fresh_sandbox: SandboxProc
 
     async def odd() -> list[bytes]:
         async with raw_server(raw_answer(b"{}")) as server:
+            from marketsync_dagster.config.secrets import Secrets
             from marketsync_dagster.platforms.registry import open_adapter
 
             request = {"store": {"in": "path"}, "path": "/{store_id}/v1/inventory"}
@@ -121,7 +122,7 @@ def test_a_store_is_put_into_its_place_in_the_address(fresh_sandbox: SandboxProc
                 {"p": pasons_account(server.url, request=request)},
                 [{"outlet": "o", "account": "p", "store_id": store}],
             )
-            async with open_adapter(settings, "p", channel=None) as adapter:
+            async with open_adapter(settings, "p", channel=None, secrets=Secrets()) as adapter:
                 await adapter.send(ITEMS)
             return server.heads
 
@@ -268,6 +269,49 @@ def test_an_empty_array_is_never_sent_where_a_full_push_replaces(
     )
     assert found.ok
     assert [r["method"] for r in fresh_sandbox.requests()] == ["GET"]
+
+
+def test_a_connection_test_has_its_own_path_where_one_is_named(
+    fresh_sandbox: SandboxProcess,
+) -> None:
+    seed_pasons(fresh_sandbox, ping="/{store_id}/v1/ping")
+    test = {"method": "HEAD", "path": "/v1/ping", "expect": [200]}
+    found: ConnectionResult = work(
+        fresh_sandbox, lambda a: a.test_connection(), test_connection=test
+    )
+    assert found.ok
+    (request,) = fresh_sandbox.requests()
+    assert (request["method"], request["path"]) == ("HEAD", f"/pasons/{STORE}/v1/ping")
+
+
+def test_a_web_page_proves_no_connection(fresh_sandbox: SandboxProcess) -> None:
+    seed_pasons(fresh_sandbox)
+    fresh_sandbox.scenario("html_200")
+    found: ConnectionResult = work(
+        fresh_sandbox, lambda a: a.test_connection(), test_connection={"method": "GET"}
+    )
+    assert not found.ok
+    assert "web page" in found.message
+    assert "test_connection" in found.next_step
+
+
+def test_a_second_secret_is_sent_and_never_repeated(
+    fresh_sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TEST_PASONS_SECRET", "pasons-not-a-real-secret")
+    seed_pasons(fresh_sandbox, api_secret="pasons-not-a-real-secret", secret_header="X-Sign")
+    auth = {
+        "key": {"env": "TEST_PASONS_KEY"},
+        "secret": {"env": "TEST_PASONS_SECRET"},
+        "secret_header": "X-Sign",
+    }
+    answer: Answer = work(fresh_sandbox, lambda a: a.send(ITEMS), auth=auth)
+    assert outcomes(answer, 3) == [A, A, A]
+    assert "pasons-not-a-real-secret" not in str(fresh_sandbox.requests())
+    fresh_sandbox.scenario("echo_secret")
+    answer = work(fresh_sandbox, lambda a: a.send(ITEMS), auth=auth)
+    assert outcomes(answer, 3) == [Outcome.RETRYABLE] * 3
+    assert "pasons-not-a-real" not in repr(answer)
 
 
 def test_a_failed_connection_test_says_what_to_do(

@@ -5,9 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from marketsync_dagster.config.accounts import PasonsResponse
-from marketsync_dagster.platforms.pasons.results import item_results, refused_whole
+from marketsync_dagster.platforms.base import ItemResult, PriceItem
+from marketsync_dagster.platforms.pasons.dialect import Dialect
+from marketsync_dagster.platforms.pasons.results import atomic_results, later, whole_outcome
+from marketsync_dagster.platforms.pasons.results import item_results as results_of
 from marketsync_dagster.values.outcomes import Outcome
 from marketsync_dagster_tests.platforms.support import price
 
@@ -19,6 +24,14 @@ A, R, T, U, V = (
     Outcome.UNKNOWN,
     Outcome.ACCEPTED_UNVERIFIED,
 )
+
+
+def item_results(
+    document: Any, items: list[PriceItem], response: PasonsResponse, clean: Any
+) -> list[ItemResult]:
+    return results_of(document, items, Dialect.of(response), clean)
+
+
 BAD = {"code": "UNKNOWN_SKU", "message": "not listed"}
 
 
@@ -167,6 +180,7 @@ def test_one_entry_is_read_with_care(entry: dict[str, Any], outcome: Outcome) ->
         ({"error": "store closed"}, True),
         ({"error": "store closed", "accepted": 3, "rejected": 0}, False),
         ({"error": "two failed", "results": [bad(0)]}, False),
+        ({"success": True, "error": "store closed"}, False),
         ({"error": None}, False),
         ({"success": True}, False),
         ({}, False),
@@ -174,4 +188,213 @@ def test_one_entry_is_read_with_care(entry: dict[str, Any], outcome: Outcome) ->
     ],
 )
 def test_a_success_that_is_an_error_is_refused_as_a_whole(document: Any, refused: bool) -> None:
-    assert refused_whole(document, PasonsResponse()) is refused
+    found = whole_outcome(document, Dialect.of(PasonsResponse()))
+    assert found is (R if refused else None)
+
+
+@pytest.mark.parametrize(
+    ("document", "outcome"),
+    [
+        ({"success": False, "error": {"code": "RATE_LIMITED", "message": "slowly"}}, T),
+        ({"error": {"code": "temporarily unavailable"}}, T),
+        ({"success": False, "error": {"code": "CLOSED"}}, R),
+    ],
+)
+def test_a_batch_that_was_refused_for_now_goes_again(document: Any, outcome: Outcome) -> None:
+    assert whole_outcome(document, Dialect.of(PasonsResponse())) is outcome
+
+
+SUCCESS = {"success": "result.state", "success_words": ["OK", 0]}
+
+
+@pytest.mark.parametrize(
+    ("response", "document", "expected"),
+    [
+        # a word for the whole answer
+        (SUCCESS, {"result": {"state": "ok"}}, [V, V, V]),
+        (SUCCESS, {"result": {"state": 0}, **counts(3, 3, 0)}, [A, A, A]),
+        (SUCCESS, {"result": {}}, [U, U, U]),
+        (SUCCESS, counts(3, 3, 0), [U, U, U]),
+        # it failed, and says for which items: the others are proved by counts or by nothing
+        ({}, {"success": False, "results": [bad(1, "b")]}, [U, R, U]),
+        ({}, {"success": False, "results": [bad(1, "b")], **counts(3, 2, 1)}, [A, R, A]),
+        ({}, {"success": True, "error": "deprecated"}, [U, U, U]),
+        # counts
+        ({}, counts(3, 0, 3), [R, R, R]),
+        ({}, counts(None, None, 3), [R, R, R]),
+        ({}, counts(4, 0, 3), [U, U, U]),
+        ({}, counts(3, -1, 4), [U, U, U]),
+        ({"counts": {"accepted": "n.ok"}}, {"n": {"ok": 3}}, [A, A, A]),
+        ({"counts": {"accepted": "n.ok"}}, {"accepted": 3}, [V, V, V]),
+        ({"counts": None}, counts(3, 3, 0), [V, V, V]),
+        ({"counts": None}, {"results": [bad(1, "b")], **counts(3, 2, 1)}, [V, R, V]),
+        # results by id
+        ({"results": "all"}, {"results": {"a": "ok", "b": "busy", "c": "denied"}}, [A, T, R]),
+        ({"results": "all"}, {"results": {"a": "ok", "b": "ok"}}, [A, A, U]),
+        ({"results": "all"}, {"results": {"a": "ok", "x": "ok", "c": "ok"}}, [A, U, A]),
+        ({}, {"results": {"b": "too dear"}, **counts(3, 2, 1)}, [A, R, A]),
+        ({}, {"results": {"b": BAD}}, [V, R, V]),
+        ({}, {"results": {"b": {"status": "rejected"}}}, [V, R, V]),
+        # ids alone
+        ({"key": None}, {"results": ["b"], **counts(3, 2, 1)}, [A, R, A]),
+        ({"key": None}, {"results": ["x"], **counts(3, 2, 1)}, [U, U, U]),
+        # what was applied, in a list of its own
+        ({"applied_items": "ok"}, {"ok": ["a", "c"], "results": [bad(1, "b")]}, [A, R, A]),
+        ({"applied_items": "ok"}, {"ok": ["a"], "results": [bad(1, "b")]}, [A, R, U]),
+        ({"applied_items": "ok"}, {"ok": ["a", "b", "c"], "results": [bad(1, "b")]}, [A, U, A]),
+        ({"applied_items": "ok"}, {"ok": ["a", "b", "x"]}, [A, A, U]),
+        ({"applied_items": "ok"}, {"ok": [{"sku": "a"}, {"sku": "b"}, {"index": 2}]}, [A, A, A]),
+        ({"applied_items": "ok"}, {"ok": []}, [U, U, U]),
+        ({"applied_items": "ok"}, {}, [V, V, V]),
+        # numbers that begin at 1, and what is off by one
+        ({"index_base": 1}, {"results": [bad(1), bad(3)], **counts(3, 1, 2)}, [R, A, R]),
+        ({"index_base": 1}, {"results": [bad(0), bad(2)], **counts(3, 1, 2)}, [U, U, U]),
+        ({"key": None}, {"results": [bad(1), bad(2), bad(3)]}, [U, U, U]),
+        # by order alone: not where the entries name other items
+        ({}, {"results": [{"id": "a", "status": "ok"}] * 3}, [U, U, U]),
+        ({}, {"results": [{"id": i, "status": "ok"} for i in "abc"]}, [A, A, A]),
+        ({}, {"results": [{"id": i, "status": "ok"} for i in "cba"]}, [U, U, U]),
+        ({}, {"results": [{"status": "ok"}, {"status": "ok"}]}, [U, U, U]),
+        ({}, {"results": [{"status": "ok"}] * 4}, [U, U, U]),
+        # nothing but an error says that an item failed
+        ({"status": None, "results": "all"}, {"results": [{}, {"error": "no"}, {}]}, [A, R, A]),
+        ({"status": None}, {"results": [{"sku": "b"}], **counts(3, 2, 1)}, [A, R, A]),
+    ],
+)
+def test_what_is_configured_is_read(
+    response: dict[str, Any], document: Any, expected: list[Outcome]
+) -> None:
+    configured = PasonsResponse.model_validate(response)
+    found = item_results(document, ITEMS, configured, str)
+    assert [result.outcome for result in found] == expected
+    assert all(result.message for result in found if result.outcome is not A)
+
+
+@pytest.mark.parametrize(
+    ("words", "entry", "outcome"),
+    [
+        ({"applied": ["skipped"]}, {"status": "SKIPPED"}, A),
+        ({"applied": ["not changed"]}, {"status": "Not-Changed"}, A),
+        ({"applied": [0], "refused": [1]}, {"status": 0}, A),
+        ({"applied": [0], "refused": [1]}, {"status": "1"}, R),
+        ({"applied": [0]}, {"status": 404}, R),
+        ({"refused": [True]}, {"status": True}, R),
+        ({"refused": ["ok"]}, {"status": "ok"}, R),
+        ({"retryable": ["E42"]}, {"status": "rejected", "error": {"code": "e42"}}, T),
+        ({"retryable": ["E42"]}, {"status": "rejected", "error": {"code": "e43"}}, R),
+        ({"applied": ["E42"]}, {"status": "rejected", "error": {"code": "e42"}}, R),
+        ({"accepted_async": ["queued"]}, {"status": "queued"}, Outcome.ACCEPTED_ASYNC),
+        ({"accepted_async": ["queued"]}, {"status": "queued", "error": "x"}, U),
+        ({}, {"status": "rejected", "error": ["too dear"]}, R),
+        ({}, {"status": "rejected", "error": []}, R),
+        ({}, {"status": "", "error": ""}, U),
+        ({}, {"status": {"ok": True}}, U),
+    ],
+)
+def test_words_mean_what_is_configured(
+    words: dict[str, Any], entry: dict[str, Any], outcome: Outcome
+) -> None:
+    response = PasonsResponse.model_validate({"words": words})
+    (result,) = item_results({"results": [entry]}, ITEMS[:1], response, str)
+    assert result.outcome is outcome
+    assert (result.message == "") == (outcome is A)
+
+
+def test_a_word_that_nobody_configured_says_where_to() -> None:
+    (result,) = item_results({"results": [{"status": "pending"}]}, ITEMS[:1], PasonsResponse(), str)
+    assert result.message == (
+        "the platform answered 'pending'; if that is an answer, say so in response.words"
+    )
+
+
+def test_a_code_beside_the_error_is_read() -> None:
+    response = PasonsResponse(error="why", code="number")
+    entry = {"status": "rejected", "why": "locked", "number": "BUSY"}
+    (result,) = item_results({"results": [entry]}, ITEMS[:1], response, str)
+    assert (result.outcome, result.code, result.message) == (T, "BUSY", "locked")
+
+
+def test_what_is_taken_for_later_is_neither_applied_nor_unverified() -> None:
+    found = item_results(
+        {"results": [bad(1, "b")], **counts(3, 2, 1)}, ITEMS, PasonsResponse(), str
+    )
+    assert [r.outcome for r in later(found)] == [
+        Outcome.ACCEPTED_ASYNC,
+        R,
+        Outcome.ACCEPTED_ASYNC,
+    ]
+    unknown = item_results({}, ITEMS, PasonsResponse(if_absent="unknown"), str)
+    assert [r.outcome for r in later(unknown)] == [U, U, U]
+
+
+@pytest.mark.parametrize(
+    ("document", "expected"),
+    [
+        ({"results": [bad(1, "b")]}, [T, R, T]),
+        ({"results": [good(0, "a"), bad(1, "b"), good(2, "c")]}, [T, R, T]),
+        ({"results": [bad(1, "b"), bad(2, "c", error={"code": "BUSY"})]}, [T, R, T]),
+        ({"results": [{"sku": "b", "status": "odd"}]}, [T, R, T]),
+        ({"results": [bad(1, "x")]}, None),
+        ({"results": [good(0, "a")]}, None),
+        ({"results": []}, None),
+        ({"error": BAD}, None),
+        ([], None),
+    ],
+)
+def test_where_bad_items_stop_a_batch_the_others_go_again(
+    document: Any, expected: list[Outcome] | None
+) -> None:
+    found = atomic_results(document, ITEMS, Dialect.of(PasonsResponse()), str)
+    assert (None if found is None else [result.outcome for result in found]) == expected
+    assert all(result.message for result in found or [])
+
+
+JSON = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-2, 600)
+    | st.sampled_from(["a", "b", "c", "ok", "rejected", "busy", "", "x", "sku", "OK"]),
+    lambda inner: (
+        st.lists(inner, max_size=4)
+        | st.dictionaries(
+            st.sampled_from(
+                "a b c sku index status error results accepted rejected received success "
+                "code".split()
+            ),
+            inner,
+            max_size=5,
+        )
+    ),
+    max_leaves=12,
+)
+CONFIGURED = st.fixed_dictionaries(
+    {},
+    optional={
+        "key": st.sampled_from([None, "sku", "a.sku"]),
+        "index": st.sampled_from([None, "index"]),
+        "index_base": st.sampled_from([0, 1]),
+        "applied_items": st.sampled_from([None, "accepted"]),
+        "status": st.sampled_from([None, "status", "error.code"]),
+        "counts": st.sampled_from([None, {}, {"accepted": "index"}]),
+        "success": st.sampled_from([None, "success"]),
+        "results": st.sampled_from(["all", "failures_only"]),
+        "if_absent": st.sampled_from(["accepted_unverified", "unknown"]),
+        "words": st.just({"applied": ["x"]}),
+    },
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(document=JSON, response=CONFIGURED)
+def test_whatever_is_answered_every_item_has_one_outcome_with_words(
+    document: Any, response: dict[str, Any]
+) -> None:
+    dialect = Dialect.of(PasonsResponse.model_validate(response))
+    found = results_of(document, ITEMS, dialect, str)
+    assert len(found) == len(ITEMS)
+    assert all(result.message for result in found if result.outcome is not A)
+    if not any(isinstance(document, kind) for kind in (dict, list)):
+        assert A not in [result.outcome for result in found]
+    whole_outcome(document, dialect)
+    atomic = atomic_results(document, ITEMS, dialect, str)
+    assert atomic is None or not {A, V} & {result.outcome for result in atomic}
