@@ -16,7 +16,9 @@ from marketsync_dagster.ledger import upgrade
 from marketsync_dagster.ledger.cursors import get_cursor, set_cursor
 from marketsync_dagster.ledger.engine import REVISIONS, VERSION_TABLE, Ledger, open_ledger
 from marketsync_dagster.ledger.tables import metadata
+from marketsync_dagster.ledger.urls import parse_url
 from marketsync_dagster.values.errors import LedgerError
+from marketsync_dagster_tests.ledger.filling import as_before, content, fill
 
 NEWEST = REVISIONS[-1]
 
@@ -118,6 +120,31 @@ def test_an_older_ledger_is_brought_forward_with_its_rows(
     assert upgrade.upgrade_ledger(ledger.url) == (NEWEST, "next")
     assert get_cursor(ledger, "a") == "1"
     open_ledger(ledger.url).close()
+
+
+def test_a_ledger_of_the_first_revision_is_brought_forward_without_losing_a_row(
+    empty_url: str,
+) -> None:
+    first = Ledger(parse_url(empty_url))
+    with first.begin() as conn:
+        upgrade.migrate(conn, REVISIONS[0])
+        filled = fill(conn, rows=5)
+        before = content(conn)
+    assert {"listing", "listing_event", "plan", "push", "sku_mapping"} <= set(filled)
+    with pytest.raises(LedgerError, match="older"):
+        open_ledger(empty_url)
+
+    assert upgrade.upgrade_ledger(empty_url) == (REVISIONS[0], NEWEST)
+
+    opened = open_ledger(empty_url)
+    with opened.read() as conn:
+        after = content(conn)
+        context = MigrationContext.configure(conn, opts={"version_table": VERSION_TABLE})
+        assert compare_metadata(context, metadata) == []
+    assert as_before(after, before) == before
+    assert all(len(rows) == 5 for rows in before.values())
+    opened.close()
+    first.close()
 
 
 def test_an_upgrade_that_fails_half_way_leaves_the_ledger_as_it_was(

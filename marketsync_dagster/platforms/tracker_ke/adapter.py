@@ -23,11 +23,13 @@ from marketsync_dagster.platforms.base import (
     Pace,
     PriceItem,
     ProductItem,
+    ShownPrice,
 )
 from marketsync_dagster.platforms.http import Transport
-from marketsync_dagster.platforms.tracker_ke import catalog, payloads, results
+from marketsync_dagster.platforms.tracker_ke import catalog, payloads, results, shown
+from marketsync_dagster.platforms.tracker_ke.reading import Tries
 from marketsync_dagster.platforms.tracker_ke.signing import Signer
-from marketsync_dagster.platforms.urls import base_path, encode_query
+from marketsync_dagster.platforms.urls import base_path, encode_query, segment
 from marketsync_dagster.values.outcomes import Outcome
 from marketsync_dagster.values.redact import mask
 
@@ -50,6 +52,8 @@ class Access:
     clear_secret: str = ""
     """Sent as `X-API-Secret`; empty: not at all."""
     location: str | None = None
+    supermarket: str | None = None
+    """Under which name the platform shows our prices; None: told by the location."""
     retry: catalog.RetryRules = field(default_factory=catalog.RetryRules)
 
 
@@ -106,7 +110,9 @@ class TrackerAdapter:
             sizes=payloads.product_sizes,
         )
 
-    async def send(self, items: Sequence[PriceItem], *, single: bool = False) -> Answer:
+    async def send(
+        self, items: Sequence[PriceItem], *, single: bool = False, whole: bool = False
+    ) -> Answer:
         """One attempt: POST /prices/single for one item if asked, else POST /prices/batch."""
         location = self._access.location
         if single and len(items) == 1:
@@ -156,6 +162,20 @@ class TrackerAdapter:
 
         async for page in catalog.pages(fetch, search, self._access.retry, pace):
             yield page
+
+    async def read_prices(
+        self, platform_ids: Sequence[str], *, pace: Pace | None = None
+    ) -> list[ShownPrice]:
+        """One GET /products/{id} each: there is no way to read many at once."""
+        access = self._access
+        ours = shown.Ours(access.name, access.supermarket, access.location)
+
+        async def fetch(platform_id: str) -> Answer | Readable:
+            path = f"{PRODUCTS}/{segment(platform_id)}"
+            return await self._exchange("GET", path, None, 1, None, exact=True)
+
+        tries = Tries.of(access.retry, pace)
+        return await shown.shown_prices(platform_ids, ours, fetch, tries)
 
     async def test_connection(self) -> ConnectionResult:
         """GET /products?limit=1: the health endpoint takes any key (contract section 2.1)."""

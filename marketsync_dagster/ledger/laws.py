@@ -1,0 +1,231 @@
+"""What must hold between the rows of the ledger, looked at over all of it.
+
+The same laws are asserted in every run for what that run does; here they are asked of everything
+that is kept. Nothing is changed.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import orjson
+from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+
+from marketsync_dagster.ledger import leases
+from marketsync_dagster.ledger import tables as t
+from marketsync_dagster.values.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+NAMED = 3
+"""How many rows a finding names."""
+_RESTORE = "marketsync ledger restore FILE --replace, with the newest good backup"
+_AGAIN = "marketsync run full_sync --all sends every row once more and writes it anew"
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """Something about the ledger, or the files beside it, that people should know."""
+
+    subject: str
+    """A table, a file, a folder."""
+    message: str
+    next_step: str
+    broken: bool = True
+    """False: nothing is wrong with what is kept, but somebody may want to act."""
+
+
+def broken_laws(connection: Connection) -> Iterator[Finding]:
+    """Every law that does not hold, with some of the rows that break it."""
+    for law in _LAWS:
+        yield from law(connection)
+
+
+def _found(
+    connection: Connection,
+    query: Select[*tuple[Any, ...]],
+    subject: str,
+    words: Callable[[int, str], str],
+    next_step: str,
+    *,
+    broken: bool = True,
+) -> Iterator[Finding]:
+    """A finding if `query`, whose first column names a row, has any rows."""
+    inner = query.subquery()
+    count = connection.execute(select(func.count()).select_from(inner)).scalar_one()
+    if count:
+        some = connection.execute(query.limit(NAMED)).all()
+        names = ", ".join(" ".join(str(part) for part in row) for row in some)
+        message = words(count, names + (", ..." if count > NAMED else ""))
+        yield Finding(subject, message, next_step, broken)
+
+
+def _plans(connection: Connection) -> Iterator[Finding]:
+    """Catalog rows = unmapped + held + unchanged + deselected + to send."""
+    p = t.plan.c
+    parts = p.unmapped + p.held + p.unchanged + p.deselected + p.to_send
+    yield from _found(
+        connection,
+        select(p.id).where(p.catalog_rows != parts).order_by(p.id),
+        "plan",
+        lambda n, names: f"{n} plans whose rows do not add up to their catalog: {names}",
+        _RESTORE,
+    )
+
+
+def _pushes(connection: Connection) -> Iterator[Finding]:
+    """Sent = the sum of outcomes; as many as the plan was to send; the plan is there."""
+    p, plan = t.push.c, t.plan.c
+    total: ColumnElement[int] = p[Outcome.APPLIED.value]
+    for outcome in list(Outcome)[1:]:
+        total = total + p[outcome.value]
+    yield from _found(
+        connection,
+        select(p.id).where(p.state != "open", p.item_count != total).order_by(p.id),
+        "push",
+        lambda n, names: f"{n} pushes whose outcomes are not as many as their rows: {names}",
+        _RESTORE,
+    )
+    yield from _found(
+        connection,
+        select(p.id)
+        .join(t.plan, plan.id == p.plan_id)
+        .where(p.item_count != plan.to_send)
+        .order_by(p.id),
+        "push",
+        lambda n, names: f"{n} pushes of other rows than their plan has: {names}",
+        _RESTORE,
+    )
+    there = select(plan.id).where(plan.id == p.plan_id).exists()
+    yield from _found(
+        connection,
+        select(p.id, p.plan_id).where(~there).order_by(p.id),
+        "push",
+        lambda n, names: f"{n} pushes of a plan that is not there: {names}",
+        _RESTORE,
+    )
+
+
+def _batches(connection: Connection) -> Iterator[Finding]:
+    """The batches of a push that has ended cover its rows once, and say what became of each."""
+    p, b = t.push.c, t.push_batch.c
+    outcomes = [p[outcome.value] for outcome in Outcome]
+    query = (
+        select(p.id, p.item_count, *outcomes, b.first, b.last, b.state, b.outcomes)
+        .join_from(t.push, t.push_batch, b.push_id == p.id, isouter=True)
+        .where(p.state != "open")
+        .order_by(p.id, b.first, b.last)
+    )
+    options = {"stream_results": True, "max_row_buffer": 5_000}
+    bad: dict[str, str] = {}
+    with connection.execute(query, execution_options=options) as rows:
+        for push_id, some in groupby(rows, key=lambda row: row[0]):
+            if wrong := _wrong_with(list(some)):
+                bad[push_id] = wrong
+    if bad:
+        names = "; ".join(f"{push_id} {wrong}" for push_id, wrong in list(bad.items())[:NAMED])
+        words = f"{len(bad)} pushes and their batches differ: {names}"
+        yield Finding("push_batch", words, _RESTORE)
+
+
+def _wrong_with(rows: list[Any]) -> str:
+    """How the batches of one push differ from the push; empty: they do not."""
+    count = len(Outcome)
+    _, items, *rest = rows[0]
+    said = {o.value: n for o, n in zip(Outcome, rest[:count], strict=True) if n}
+    batches = [row[2 + count :] for row in rows if row[2 + count] is not None]
+    total: Counter[str] = Counter()
+    at = 0
+    for first, last, state, outcomes in batches:
+        total.update(orjson.loads(outcomes))
+        if state == "intended":
+            return f"has ended, its rows {first} to {last} have not"
+        if state == "split":
+            continue
+        if first != at:
+            return f"has rows in no batch, or in two, at {min(first, at)}"
+        at = last
+    if at != items:
+        return f"has {items} rows, its batches {at}"
+    return "" if +total == said else f"says {said}, its batches {dict(total)}"
+
+
+def _listings(connection: Connection) -> Iterator[Finding]:
+    """A listing's push and extract are there, and its newest event says the same."""
+    c, e = t.listing.c, t.listing_event.c
+    key = (c.outlet, c.platform, c.sku)
+    for column, table in ((c.push_id, t.push), (c.extract_id, t.extract)):
+        there = select(table.c.id).where(table.c.id == column).exists()
+        yield from _found(
+            connection,
+            select(*key).where(column != "", ~there),
+            "listing",
+            lambda n, names, of=table.name: f"{n} listings of no {of} that is there: {names}",
+            _AGAIN,
+        )
+    newest = select(func.max(e.id).label("id"), e.outlet, e.platform, e.sku)
+    newest = newest.group_by(e.outlet, e.platform, e.sku).subquery()
+    same = and_(
+        *(newest.c.outlet == c.outlet, newest.c.platform == c.platform, newest.c.sku == c.sku)
+    )
+    event = t.listing_event.alias()
+    differs = or_(
+        event.c.id.is_(None),
+        event.c.price_minor != c.price_minor,
+        event.c.stock_status != c.stock_status,
+        event.c.outcome != c.outcome,
+    )
+    yield from _found(
+        connection,
+        select(*key)
+        .join_from(t.listing, newest, same, isouter=True)
+        .join(event, event.c.id == newest.c.id, isouter=True)
+        .where(differs),
+        "listing",
+        lambda n, names: f"{n} listings say other than their newest event: {names}",
+        _AGAIN,
+    )
+
+
+def _events(connection: Connection) -> Iterator[Finding]:
+    """The push of an event is there."""
+    pushes = select(t.listing_event.c.push_id).distinct().subquery()
+    there = select(t.push.c.id).where(t.push.c.id == pushes.c.push_id).exists()
+    yield from _found(
+        connection,
+        select(pushes.c.push_id).where(pushes.c.push_id != "", ~there),
+        "listing_event",
+        lambda n, names: f"events of {n} pushes that are not there: {names}",
+        _RESTORE,
+    )
+
+
+def _open_pushes(connection: Connection) -> Iterator[Finding]:
+    """A push that is open, and nobody holds its channel: its process died."""
+    held = {lease.name for lease in leases.alive(connection)}
+    p = t.push.c
+    query = select(p.id, p.outlet, p.platform).where(p.state == "open").order_by(p.id)
+    for push_id, outlet, platform in connection.execute(query):
+        if leases.channel_lease(outlet, platform) not in held:
+            yield Finding(
+                "push",
+                f"{push_id} of {outlet} on {platform} did not end: its process died",
+                f"marketsync run push_{platform} --outlet {outlet} counts its rows as unknown and "
+                "sends them again",
+                broken=False,
+            )
+
+
+_LAWS: Iterable[Callable[[Connection], Iterator[Finding]]] = (
+    _plans,
+    _pushes,
+    _batches,
+    _listings,
+    _events,
+    _open_pushes,
+)
