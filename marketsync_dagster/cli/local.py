@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from importlib import resources
 from typing import Any
 
+from marketsync_dagster.automation.dagster_home import prepare_dagster_home
 from marketsync_dagster.cli.children import running_sandbox
 from marketsync_dagster.cli.demo_values import demo_secrets, is_local, set_demo_secrets
 from marketsync_dagster.cli.output import note
 from marketsync_dagster.cli.session import config_file
-from marketsync_dagster.config.load import dagster_home_of, home_of, load_settings, project_of
+from marketsync_dagster.config.load import home_of, load_settings
 from marketsync_dagster.config.settings import Settings
 
 VARIABLE = "MARKETSYNC_SANDBOX_URL"
@@ -34,27 +34,6 @@ def prepare() -> Settings:
     if url is not None and local and set_demo_secrets(settings):
         note(f"using the sandbox at {url} with its made-up secrets")
     return settings
-
-
-def prepare_dagster_home(settings: Settings) -> None:
-    """Make the folder that Dagster keeps its history in, with a link to the project's settings.
-
-    Dagster reads only the dagster.yaml in its own folder. A project without one gets a copy of
-    what `marketsync init` writes: no telemetry, no banner about it.
-    """
-    home = dagster_home_of(settings)
-    home.mkdir(parents=True, exist_ok=True)
-    os.environ["DAGSTER_HOME"] = str(home)
-    wanted = project_of(settings.file) / "dagster.yaml"
-    link = home / "dagster.yaml"
-    if link.exists():
-        return
-    link.unlink(missing_ok=True)  # a link to nowhere
-    if wanted.exists():
-        link.symlink_to(os.path.relpath(wanted, home))
-    else:
-        template = resources.files("marketsync_dagster.cli") / "templates" / "dagster.yaml"
-        link.write_text(template.read_text("utf-8"), encoding="utf-8")
 
 
 def with_sandbox_step(

@@ -67,6 +67,7 @@ class Ledger:
         self._writer = self.engine.execution_options(ledger_mode="write")
         self._gate = threading.Lock()
         self._thread = threading.local()
+        self._file: tuple[int, int] | None = None
         _forget_in_children(self)
 
     def __repr__(self) -> str:
@@ -79,16 +80,18 @@ class Ledger:
         On SQLite the write lock is taken at once (BEGIN IMMEDIATE), so what is read inside stays
         true. On PostgreSQL writers run side by side: use `sql.lock_key` where a decision rests
         on what was read. Not to be nested in one thread (RuntimeError). LedgerError where the
-        database is gone, full or locked for 30 s.
+        database is gone, full or locked for 30 s, or another file lies in its place.
         """
         if getattr(self._thread, "writing", False):
             raise RuntimeError("Ledger.begin() inside Ledger.begin(): pass the connection on")
+        self._check_file()
         with translated(self.location), self._turn(), self._writer.begin() as conn:
             self._thread.writing = True
             try:
                 yield conn
             finally:
                 self._thread.writing = False
+        self._check_file()
 
     @contextmanager
     def read(self) -> Iterator[Connection]:
@@ -99,6 +102,27 @@ class Ledger:
     def close(self) -> None:
         """Close every idle connection. The ledger may be used again; it then opens new ones."""
         self.engine.dispose()
+        self._file = None
+
+    def _check_file(self) -> None:
+        """What is written to a file that was removed or replaced is lost, without any error."""
+        if self.dialect != "sqlite":
+            return
+        try:
+            status = os.stat(str(self.location.database))  # noqa: PTH116 - for every transaction
+            there = (status.st_dev, status.st_ino)
+        except FileNotFoundError:
+            there = None
+        if self._file is None:
+            self._file = there
+        elif there != self._file:
+            what = "removed" if there is None else "replaced by another file"
+            raise LedgerError(
+                f"{describe(self.location)} was {what} while it was in use: what this run wrote "
+                "last is lost",
+                "put the right file in its place if there is one (marketsync ledger restore FILE), "
+                "then run again",
+            )
 
     @contextmanager
     def _turn(self) -> Iterator[None]:
@@ -146,6 +170,27 @@ def open_ledger(url: str) -> Ledger:
     return ledger
 
 
+def existing_ledger(url: str) -> Ledger:
+    """The ledger at `url` as it is, of whatever revision; nothing is made.
+
+    LedgerError where there is none.
+    """
+    location = parse_url(url)
+    there = location.get_backend_name() != "sqlite" or Path(str(location.database)).exists()
+    ledger = Ledger(location)
+    try:
+        if there and current_revision(ledger) is not None:
+            return ledger
+    except BaseException:
+        ledger.close()
+        raise
+    ledger.close()
+    raise LedgerError(
+        f"{describe(location)} does not exist, or has no tables",
+        "marketsync ledger restore FILE, or: marketsync run full_sync --all",
+    )
+
+
 def current_revision(ledger: Ledger) -> str | None:
     """The revision of the ledger's tables; None in a database without them."""
     try:
@@ -183,6 +228,17 @@ def use_wal(ledger: Ledger) -> None:
             raw.close()
 
 
+def run_by_itself(ledger: Ledger, *statements: str) -> None:
+    """Run SQLite statements that go in no transaction, such as VACUUM."""
+    with translated(ledger.location):
+        raw = ledger.engine.raw_connection()
+        try:
+            for statement in ("PRAGMA query_only=0", *statements):
+                raw.cursor().execute(statement)
+        finally:
+            raw.close()
+
+
 def _check_revision(revision: str, location: URL) -> None:
     if revision == REVISIONS[-1]:
         return
@@ -190,7 +246,7 @@ def _check_revision(revision: str, location: URL) -> None:
         raise LedgerError(
             f"{describe(location)} was made by an older MarketSync (revision {revision}, this one "
             f"works with {REVISIONS[-1]})",
-            f"make a copy of it, then run `{UPGRADE}`",
+            f"run `marketsync ledger backup`, then `{UPGRADE}`",
         )
     raise LedgerError(
         f"{describe(location)} was made by a newer MarketSync (revision {revision}, this one "

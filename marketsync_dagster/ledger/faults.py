@@ -34,7 +34,10 @@ _SQLITE = {
         "wait for that process to end, or stop it",
     ),
     "disk is full": ("{it} cannot grow, the disk is full", "free some space and run again"),
-    "malformed": ("{it} is damaged", "restore the file from a backup"),
+    "malformed": (
+        "{it} is damaged",
+        "marketsync ledger restore FILE --replace, with the newest backup",
+    ),
     "disk i/o error": ("{it} cannot be read or written, the disk fails", "check the disk"),
 }
 

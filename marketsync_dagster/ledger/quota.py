@@ -7,17 +7,27 @@ Waiting, and what a Retry-After means, belong to the sender.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
-from sqlalchemy import case, delete, func, insert, select, update
+from sqlalchemy import Connection, delete, func, insert, select, update
 
 from marketsync_dagster.ledger.engine import Ledger
-from marketsync_dagster.ledger.sql import clock_ms, insert_into, lock_key
+from marketsync_dagster.ledger.sql import clock_ms, lock_key, upsert
 from marketsync_dagster.ledger.tables import rate_closed, rate_slot
 from marketsync_dagster.values.redact import scrub
 
 WINDOW_MS = 60_000
 MARGIN_MS = 300
 """The platform counts a call when it arrives, later than we do and not always equally late."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What `ask` came to: the right to make one call, or how long to wait."""
+
+    wait_ms: int = 0
+    slot: int | None = None
+    """For `answered`; None where there is no limit to count for."""
 
 
 def take_slot(
@@ -29,7 +39,22 @@ def take_slot(
     window_ms: int = WINDOW_MS,
     margin_ms: int = MARGIN_MS,
 ) -> int:
-    """Take the right to make one call now. Returns 0, or the milliseconds to wait and ask again.
+    """`ask`, for who does not tell when the answer came: 0, or the milliseconds to wait."""
+    return ask(
+        ledger, account, per_minute, now_ms, window_ms=window_ms, margin_ms=margin_ms
+    ).wait_ms
+
+
+def ask(
+    ledger: Ledger,
+    account: str,
+    per_minute: int | None,
+    now_ms: int | Callable[[], int] | None = None,
+    *,
+    window_ms: int = WINDOW_MS,
+    margin_ms: int = MARGIN_MS,
+) -> Asked:
+    """Take the right to make one call now, or learn how long to wait before asking again.
 
     `per_minute` None: no limit, only closures count. Leave `now_ms` out where it is not a test:
     the shared clock is read after the wait for the ledger, a number handed in is older by then.
@@ -39,13 +64,9 @@ def take_slot(
         now = now_ms() if callable(now_ms) else now_ms
         if now is None:
             now = clock_ms(conn)
-        until = conn.execute(
-            select(rate_closed.c.until_ms).where(rate_closed.c.account == account)
-        ).scalar()
-        if until is not None and until > now:
-            return int(until - now)
-        if per_minute is None:
-            return 0
+        closed = _closed_for(conn, account, now)
+        if closed or per_minute is None:
+            return Asked(closed)
         mine = rate_slot.c.account == account
         span = window_ms + margin_ms
         conn.execute(delete(rate_slot).where(mine, rate_slot.c.at_ms <= now - span))
@@ -55,8 +76,8 @@ def take_slot(
         )
         taken = conn.execute(select(func.count()).where(mine)).scalar_one()
         if taken < per_minute:
-            conn.execute(insert(rate_slot).values(account=account, at_ms=now))
-            return 0
+            taking = insert(rate_slot).values(account=account, at_ms=now).returning(rate_slot.c.id)
+            return Asked(slot=int(conn.execute(taking).scalar_one()))
         leaves = conn.execute(
             select(rate_slot.c.at_ms)
             .where(mine)
@@ -64,32 +85,69 @@ def take_slot(
             .offset(taken - per_minute)
             .limit(1)
         ).scalar_one()
-        return max(1, int(leaves) + span - now)
+        return Asked(max(1, int(leaves) + span - now))
 
 
-def close_account(ledger: Ledger, account: str, until_ms: int, reason: str) -> None:
-    """Make no call of `account` before `until_ms`: its platform said so. Never shortens."""
+def answered(ledger: Ledger, slot: int, now_ms: int | None = None) -> None:
+    """The call of `slot` has been answered: by now at the latest the platform has counted it.
+
+    A call may arrive long after its slot was taken (a busy machine, a new connection); the minute
+    that counts for the platform begins when it arrives.
+    """
     with ledger.begin() as conn:
-        statement = insert_into(conn, rate_closed)
-        new = statement.excluded
-        later = new.until_ms > rate_closed.c.until_ms
-        conn.execute(
-            statement.on_conflict_do_update(
-                index_elements=["account"],
-                set_={
-                    "until_ms": case((later, new.until_ms), else_=rate_closed.c.until_ms),
-                    "reason": case((later, new.reason), else_=rate_closed.c.reason),
-                },
-            ),
-            {"account": account, "until_ms": until_ms, "reason": scrub(reason)},
-        )
+        now = clock_ms(conn) if now_ms is None else now_ms
+        later = (rate_slot.c.id == slot) & (rate_slot.c.at_ms < now)
+        conn.execute(update(rate_slot).where(later).values(at_ms=now))
 
 
-def closed_until(ledger: Ledger, account: str) -> int:
-    """The moment in ms since 1970 from which `account` may call again; 0 if never closed."""
-    query = select(rate_closed.c.until_ms).where(rate_closed.c.account == account)
+def close_account(
+    ledger: Ledger, account: str, for_ms: int, reason: str, now_ms: int | None = None
+) -> None:
+    """Make no call of `account` for so long: its platform said so. Never shortens."""
+    with ledger.begin() as conn:
+        lock_key(conn, f"quota {account}")
+        now = clock_ms(conn) if now_ms is None else now_ms
+        if for_ms <= _closed_for(conn, account, now):
+            return
+        row = {"account": account, "until_ms": now + for_ms, "reason": scrub(reason), "at_ms": now}
+        upsert(conn, rate_closed, [row])
+
+
+def closed_for(ledger: Ledger, account: str, now_ms: int | None = None) -> int:
+    """The milliseconds for which `account` must not call yet; 0 if it may."""
     with ledger.read() as conn:
-        return int(conn.execute(query).scalar() or 0)
+        now = clock_ms(conn) if now_ms is None else now_ms
+        found = _closure(conn, account)
+    return 0 if found is None else _left(*found, now)
+
+
+def _closure(conn: Connection, account: str) -> tuple[int, int | None] | None:
+    """Until when an account is closed, and when that was said."""
+    row = conn.execute(
+        select(rate_closed.c.until_ms, rate_closed.c.at_ms).where(rate_closed.c.account == account)
+    ).first()
+    return None if row is None else (row.until_ms, row.at_ms)
+
+
+def _left(until_ms: int, at_ms: int | None, now: int) -> int:
+    """What is left of a closure; never more than it was when it was said."""
+    most = until_ms - now if at_ms is None else until_ms - at_ms
+    return max(0, min(until_ms - now, most))
+
+
+def _closed_for(conn: Connection, account: str, now: int) -> int:
+    """`closed_for` within a writer's transaction.
+
+    A clock that was set back since must not make a closure longer: it begins again, now.
+    """
+    found = _closure(conn, account)
+    if found is None:
+        return 0
+    left = _left(*found, now)
+    if found[0] - now > left:
+        again = {"until_ms": now + left, "at_ms": now}
+        conn.execute(update(rate_closed).where(rate_closed.c.account == account).values(again))
+    return left
 
 
 def closed_reason(ledger: Ledger, account: str) -> str:

@@ -49,6 +49,11 @@ def ledger_url(settings: Settings) -> str:
     return URL.create("sqlite", database=database).render_as_string(hide_password=False)
 
 
+def is_postgres() -> bool:
+    """Whether MARKETSYNC_DATABASE_URL names a PostgreSQL database, well formed or not."""
+    return os.environ.get(VARIABLE, "").strip().lower().startswith("postgres")
+
+
 def parse_url(text: str) -> URL:
     """A URL that `create_engine` takes, with the driver made plain and its secrets registered.
 

@@ -20,10 +20,6 @@ if TYPE_CHECKING:
     from marketsync_dagster.ledger.engine import Ledger
 
 
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000
-
-
 @dataclass(slots=True)
 class Stop:
     """Why a push sends nothing more; waiting ends as soon as it is set."""
@@ -59,35 +55,45 @@ class Pacer:
     quota: Quota
     stop: Stop
     _next: float = 0.0
-    _closed_until_ms: int = 0
+    """No call before, in monotonic time: for the pause between calls, and while it is closed."""
 
     async def open(self) -> None:
         """Learn whether the platform has asked another process to stay away."""
-        self._closed_until_ms = await asyncio.to_thread(
-            slots.closed_until, self.ledger, self.account
-        )
+        closed = await asyncio.to_thread(slots.closed_for, self.ledger, self.account)
+        self._wait(closed / 1000)
 
-    async def slot(self) -> None:
-        """Wait until a call may go, and count it; returns early when the push stops."""
+    async def slot(self) -> int | None:
+        """Wait until a call may go, and count it; returns early when the push stops.
+
+        Hand what it returns to `answered` when the call is over.
+        """
         while not self.stop.event.is_set():
-            wait_ms = max(
-                self._closed_until_ms - _now_ms(), int((self._next - time.monotonic()) * 1e3)
-            )
+            wait_ms = int((self._next - time.monotonic()) * 1e3)
+            asked = slots.Asked(wait_ms)
             if wait_ms <= 0 and self.quota.per_minute is not None:
-                wait_ms = await asyncio.to_thread(
-                    slots.take_slot, self.ledger, self.account, self.quota.per_minute
+                asked = await asyncio.to_thread(
+                    slots.ask, self.ledger, self.account, self.quota.per_minute
                 )
-            if wait_ms <= 0:
-                self._next = time.monotonic() + self.quota.pause_s
-                return
-            await self.stop.sleep(wait_ms / 1000)
+            if asked.wait_ms <= 0:
+                self._wait(self.quota.pause_s)
+                return asked.slot
+            await self.stop.sleep(asked.wait_ms / 1000)
+        return None
+
+    async def answered(self, slot: int | None) -> None:
+        """A call is over: its minute counts from now on, however late it arrived."""
+        if slot is not None:
+            await asyncio.to_thread(slots.answered, self.ledger, slot)
 
     async def close_for(self, seconds: float, reason: str) -> None:
         """The platform asked us to stay away: all processes that use the account do."""
-        self._closed_until_ms = _now_ms() + int(seconds * 1000)
+        self._wait(seconds)
         await asyncio.to_thread(
-            slots.close_account, self.ledger, self.account, self._closed_until_ms, reason
+            slots.close_account, self.ledger, self.account, int(seconds * 1000), reason
         )
+
+    def _wait(self, seconds: float) -> None:
+        self._next = max(self._next, time.monotonic() + seconds)
 
 
 @dataclass(slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 
+import pytest
 from sqlalchemy import func, select
 
 from marketsync_dagster.ledger import tables
@@ -11,15 +12,18 @@ from marketsync_dagster.ledger.engine import Ledger
 from marketsync_dagster.ledger.quota import (
     MARGIN_MS,
     WINDOW_MS,
+    answered,
+    ask,
     close_account,
+    closed_for,
     closed_reason,
-    closed_until,
     forget_old_slots,
     take_slot,
 )
 from marketsync_dagster_tests.ledger import children
 
 SPAN = WINDOW_MS + MARGIN_MS
+DAY_MS = 24 * 3600 * 1000
 
 
 def most_in_a_window(times: list[int], window_ms: int) -> int:
@@ -62,6 +66,21 @@ def test_following_the_waits_uses_the_quota_fully_and_never_more(ledger: Ledger)
     assert times[-1] < 3 * SPAN + 35 * 137
 
 
+def test_the_minute_of_a_call_begins_when_it_is_answered_however_late_it_arrived(
+    ledger: Ledger,
+) -> None:
+    slow, quick = ask(ledger, "a", 2, 1_000).slot, ask(ledger, "a", 2, 1_000).slot
+    assert slow is not None
+    assert quick is not None
+    answered(ledger, quick, 1_020)
+    answered(ledger, slow, 9_000)
+    assert take_slot(ledger, "a", 2, 1_020 + SPAN) == 0
+    assert take_slot(ledger, "a", 2, 1_030 + SPAN) == 9_000 - 1_030
+    answered(ledger, slow, 8_000)  # never earlier
+    assert take_slot(ledger, "a", 2, 8_000 + SPAN) == 1_000
+    assert ask(ledger, "b", None, 0).slot is None
+
+
 def test_a_limit_that_was_lowered_waits_for_enough_slots_to_leave(ledger: Ledger) -> None:
     for now in (0, 10, 20, 30):
         take_slot(ledger, "a", 4, now)
@@ -74,7 +93,7 @@ def test_without_a_limit_nothing_is_counted(ledger: Ledger) -> None:
 
 
 def test_a_closed_account_gives_no_slot_before_its_time(ledger: Ledger) -> None:
-    close_account(ledger, "a", 5_000, "429: Retry-After 5")
+    close_account(ledger, "a", 4_000, "429: Retry-After 4", 1_000)
     assert take_slot(ledger, "a", 60, 1_000) == 4_000
     assert take_slot(ledger, "a", None, 1_000) == 4_000
     assert take_slot(ledger, "b", 60, 1_000) == 0
@@ -83,12 +102,23 @@ def test_a_closed_account_gives_no_slot_before_its_time(ledger: Ledger) -> None:
 
 
 def test_a_shorter_closure_does_not_open_a_longer_one(ledger: Ledger) -> None:
-    assert (closed_until(ledger, "a"), closed_reason(ledger, "a")) == (0, "")
-    close_account(ledger, "a", 9_000, "long")
-    close_account(ledger, "a", 5_000, "short")
-    assert (closed_until(ledger, "a"), closed_reason(ledger, "a")) == (9_000, "long")
-    close_account(ledger, "a", 10_000, "longer")
-    assert (closed_until(ledger, "a"), closed_reason(ledger, "a")) == (10_000, "longer")
+    def closed() -> tuple[int, str]:
+        return closed_for(ledger, "a", 1_000), closed_reason(ledger, "a")
+
+    assert closed() == (0, "")
+    close_account(ledger, "a", 9_000, "long", 1_000)
+    close_account(ledger, "a", 5_000, "short", 1_000)
+    assert closed() == (9_000, "long")
+    close_account(ledger, "a", 8_000, "no longer", 2_000)
+    assert closed() == (9_000, "long")
+    close_account(ledger, "a", 10_000, "longer", 1_000)
+    assert closed() == (10_000, "longer")
+
+
+def test_a_closure_counts_by_the_clock_that_all_writers_share(ledger: Ledger) -> None:
+    close_account(ledger, "a", 30_000, "429")
+    assert 25_000 < closed_for(ledger, "a") <= 30_000
+    assert 25_000 < take_slot(ledger, "a", None) <= 30_000
 
 
 def test_old_slots_do_not_pile_up(ledger: Ledger) -> None:
@@ -96,20 +126,41 @@ def test_old_slots_do_not_pile_up(ledger: Ledger) -> None:
         take_slot(ledger, "a", 60, now)
     assert slots(ledger) == 2
     take_slot(ledger, "b", 60, 0)
-    close_account(ledger, "b", 1, "once")
+    close_account(ledger, "b", 1, "once", 0)
     assert forget_old_slots(ledger, 20 * SPAN) == 3
-    assert closed_until(ledger, "b") == 0
+    assert closed_for(ledger, "b", 0) == 0
 
 
 def test_a_clock_that_is_set_back_by_a_day_does_not_stop_the_account_for_a_day(
     ledger: Ledger,
 ) -> None:
-    day = 24 * 3600 * 1000
-    assert take_slot(ledger, "a", 2, 2 * day) == 0
-    assert take_slot(ledger, "a", 2, 2 * day) == 0
-    wait = take_slot(ledger, "a", 2, day)
+    assert take_slot(ledger, "a", 2, 2 * DAY_MS) == 0
+    assert take_slot(ledger, "a", 2, 2 * DAY_MS) == 0
+    wait = take_slot(ledger, "a", 2, DAY_MS)
     assert wait == SPAN
-    assert take_slot(ledger, "a", 2, day + wait) == 0
+    assert take_slot(ledger, "a", 2, DAY_MS + wait) == 0
+
+
+@pytest.mark.parametrize("far_ms", [DAY_MS, 30 * DAY_MS])
+def test_a_clock_that_is_set_back_does_not_make_a_closure_longer(
+    ledger: Ledger, far_ms: int
+) -> None:
+    close_account(ledger, "a", 30_000, "429", far_ms + 5_000)
+    assert closed_for(ledger, "a", 5_000) == 30_000
+    # the first who asks lets it begin again, and it ends
+    assert take_slot(ledger, "a", 60, 5_000) == 30_000
+    assert take_slot(ledger, "a", 60, 25_000) == 10_000
+    assert closed_for(ledger, "a", 25_000) == 10_000
+    assert take_slot(ledger, "a", 60, 35_000) == 0
+
+
+def test_a_clock_that_is_set_forward_opens_an_account_and_it_can_be_closed_again(
+    ledger: Ledger,
+) -> None:
+    close_account(ledger, "a", 30_000, "429", 0)
+    assert take_slot(ledger, "a", 60, DAY_MS) == 0
+    close_account(ledger, "a", 20_000, "429 again", DAY_MS)
+    assert take_slot(ledger, "a", 60, DAY_MS + 1_000) == 19_000
 
 
 def test_the_time_of_a_slot_is_read_after_the_wait_for_the_ledger(ledger: Ledger) -> None:
