@@ -1,7 +1,9 @@
-"""Random kills, many times: `python -m marketsync_dagster_tests.chaos [--runs N] [--seed S]`.
+"""The long proofs: `python -m marketsync_dagster_tests.chaos [--only PART] [--seed S]`.
 
-A run is killed at a random moment, again and again, while prices move up and back; then one clean
-run must make the platform show the feed. Prints a table and exits 1 if anything was lost.
+Four parts, each with a line per case and exit code 1 if anything was lost: `points`, a SIGKILL at
+every named point on every platform and engine; `random`, kills at random moments while prices move
+up and back; `machine`, random days of a channel (`proof.days`); `limiter`, four processes that call
+one account for more than a minute.
 """
 
 from __future__ import annotations
@@ -12,10 +14,13 @@ import signal
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from marketsync_dagster_tests.faults import kills
+from marketsync_dagster_tests.faults import kills, limiter, points
+from marketsync_dagster_tests.faults.scenes import ANY_CHANGE, Mended, kill_and_mend
+from marketsync_dagster_tests.ledgers import ENGINES, Engine
 from marketsync_dagster_tests.projects import (
     FULL,
     PLATFORMS,
@@ -33,11 +38,53 @@ DELAY_MS = 25
 BATCH = 4
 PATIENCE_S = 10.0
 KILLS_PER_ROUND = 2
+PARTS = ("points", "random", "machine", "limiter")
+
+
+# --- named points
+
+
+def kill_at_every_point(sandbox: SandboxProcess) -> list[str]:
+    """Each point on each platform and engine, and back to the old prices where that is harder;
+    prints a line for each and returns what was lost."""
+    print(f"{'point':24} {'platform':11} {'engine':11} {'killed':>6} {'lost':>5} {'stale':>5}")
+    total, faults = 0, []
+    for point, platform in points.cases():
+        for engine in ENGINES:
+            ends = [
+                _kill(point, sandbox, platform, engine, back=back)
+                for back in ((False, True) if point.told else (False,))
+            ]
+            killed, lost = sum(end is not None for end in ends), 0
+            stale = sum(len(end.stale) for end in ends if end)
+            lost = sum(len(end.lost) for end in ends if end)
+            print(f"{point!s:24} {platform:11} {engine:11} {killed:6} {lost:5} {stale:5}")
+            total += killed
+            wheres = f"{point} on {platform}, {engine}"
+            faults += [f"{wheres}: {end}" for end in ends if end is None or not end.clean]
+    print(f"{len(points.POINTS)} points by name, {total} kills, {len(faults)} faults\n")
+    return faults
+
+
+def _kill(
+    point: points.Point, sandbox: SandboxProcess, platform: str, engine: Engine, *, back: bool
+) -> Mended | None:
+    """None: the run was not killed there."""
+    sandbox.reset()
+    with tempfile.TemporaryDirectory() as folder:
+        try:
+            return kill_and_mend(point, Path(folder), sandbox, platform, engine, back=back)
+        except AssertionError as error:
+            print(f"  {error}")
+            return None
+
+
+# --- random moments
 
 
 @dataclass(slots=True)
 class Chaos:
-    """What random kills came to on one platform."""
+    """What random kills came to on one platform and engine."""
 
     platform: str
     runs: int = 0
@@ -47,16 +94,15 @@ class Chaos:
     lost: list[str] = field(default_factory=list)
 
 
-def torment(bed: TestBed, platform: str, runs: int, rng: random.Random) -> Chaos:
-    """Start `runs` runs and kill each after a random time, with a clean run after every few.
+def torment(bed: TestBed, platform: str, kills_wanted: int, rng: random.Random) -> Chaos:
+    """Kill `kills_wanted` runs, each after a random time, with a clean run after every few.
 
-    Most are killed while they push, the others at any moment.
-
-    `bed` has been pushed once and its guard lets all prices move.
+    Most are killed while they push, the others at any moment. A run that was quicker than its
+    end does not count. `bed` has been pushed once and its guard lets all prices move.
     """
     chaos = Chaos(platform)
     bed.sandbox.settings(delay_ms=DELAY_MS)
-    while chaos.runs < runs:
+    while chaos.killed < kills_wanted:
         for _ in range(KILLS_PER_ROUND):
             step = rng.choice([0, 1, 2, 3])  # also back to where it was
             moved = rng.sample(range(len(ROWS)), 40)
@@ -83,11 +129,16 @@ def torment(bed: TestBed, platform: str, runs: int, rng: random.Random) -> Chaos
         if differences:
             chaos.lost.append(f"run {chaos.runs}: {len(differences)} rows differ")
         chaos.lost += [f"run {chaos.runs}: {wrong}" for wrong in bed.unaccounted()]
+        if chaos.runs > 4 * kills_wanted + 20:
+            chaos.lost.append(f"only {chaos.killed} of {chaos.runs} runs were killed in time")
+            break
     chaos.interrupted = sum(push["state"] == "interrupted" for push in bed.pushes())
     return chaos
 
 
-def prepare(folder: Path, sandbox: SandboxProcess, platform: str) -> TestBed:
+def prepare(
+    folder: Path, sandbox: SandboxProcess, platform: str, engine: Engine = "sqlite"
+) -> TestBed:
     """A project whose prices are shown and may all move."""
     bed = make_project(
         folder,
@@ -95,7 +146,8 @@ def prepare(folder: Path, sandbox: SandboxProcess, platform: str) -> TestBed:
         rows=ROWS,
         platforms=[platform],
         batch=BATCH,
-        guard={"max_changed_share": 1.0},
+        guard=ANY_CHANGE,
+        engine=engine,
     )
     result = bed.sync(platform, FULL).one
     if not result.ok:
@@ -103,33 +155,88 @@ def prepare(folder: Path, sandbox: SandboxProcess, platform: str) -> TestBed:
     return bed
 
 
-def main() -> int:
-    """Torment each platform; 0 if nothing was lost."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--runs", type=int, default=200, help="kills per platform")
-    parser.add_argument("--seed", type=int, default=None)
-    asked = parser.parse_args()
-    seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(10**6)
-    print(f"seed {seed}; {asked.runs} random kills per platform")
+def kill_at_random_moments(sandbox: SandboxProcess, wanted: int, seed: int) -> list[str]:
+    """`wanted` kills, spread over platforms and engines; what was lost."""
+    each = -(-wanted // (len(PLATFORMS) * len(ENGINES)))
     print(
-        f"{'platform':12} {'runs':>6} {'killed':>7} {'cut pushes':>11} {'lost':>5} {'seconds':>8}"
+        f"{'random moments':24} {'platform':11} {'engine':11} {'killed':>6} {'lost':>5} "
+        f"{'cut pushes':>10} {'seconds':>8}"
     )
-    lost: list[str] = []
-    with SandboxProcess() as sandbox:
-        for platform in PLATFORMS:
+    faults: list[str] = []
+    for platform in PLATFORMS:
+        for engine in ENGINES:
             sandbox.reset()
             started = time.monotonic()
             with tempfile.TemporaryDirectory() as folder:
-                bed = prepare(Path(folder), sandbox, platform)
-                chaos = torment(bed, platform, asked.runs, random.Random(seed))
+                bed = prepare(Path(folder), sandbox, platform, engine)
+                chaos = torment(bed, platform, each, random.Random(f"{seed} {engine}"))
             print(
-                f"{platform:12} {chaos.runs:6} {chaos.killed:7} {chaos.interrupted:11} "
-                f"{len(chaos.lost):5} {time.monotonic() - started:8.1f}"
+                f"{f'seed {seed}':24} {platform:11} {engine:11} {chaos.killed:6} "
+                f"{len(chaos.lost):5} {chaos.interrupted:10} {time.monotonic() - started:8.1f}"
             )
-            lost += [f"{platform}: {words}" for words in chaos.lost]
-    for words in lost:
+            faults += [f"{platform}, {engine}: {words}" for words in chaos.lost]
+    print()
+    return faults
+
+
+# --- random days
+
+
+def live_random_days(steps: int, seed: int) -> list[str]:
+    """`steps` steps of the state machine; what broke."""
+    from marketsync_dagster_tests.proof.days import live
+
+    print("random days of a channel: edits, faults, kills, foreign hands, decisions, pauses")
+    return live(steps, seed)
+
+
+def call_as_often_as_allowed(sandbox: SandboxProcess) -> list[str]:
+    """Four processes on one account, over a real minute: the calls as the sandbox counts them."""
+    faults: list[str] = []
+    for engine in ENGINES:
+        sandbox.reset()
+        with tempfile.TemporaryDirectory() as folder:
+            bed = make_project(
+                Path(folder), sandbox, rows=some_rows(5), platforms=["pasons"], engine=engine
+            )
+            times = limiter.calls_of(bed, each=15, per_window=40)
+        most, seconds = limiter.most_within(times, 60.0), times[-1] - times[0]
+        print(
+            f"limiter on {engine}: {len(times)} calls in {seconds:.1f} s, at most {most} a minute"
+        )
+        if most > 40:
+            faults.append(f"{engine}: {most} calls in a minute, 40 are allowed")
+        if seconds > 75:
+            faults.append(f"{engine}: {seconds:.0f} s, 61 would do")
+    return faults
+
+
+def main() -> int:
+    """All four parts, or one; 0 if nothing was lost."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--only", choices=PARTS, default=None)
+    parser.add_argument("--kills", type=int, default=300, help="at random moments, in all")
+    parser.add_argument("--steps", type=int, default=10_000, help="of the state machine")
+    parser.add_argument("--seed", type=int, default=None)
+    asked = parser.parse_args()
+    seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(10**6)
+    print(f"seed {seed}")
+    with SandboxProcess() as sandbox:
+        parts: dict[str, Callable[[], list[str]]] = {
+            "points": lambda: kill_at_every_point(sandbox),
+            "random": lambda: kill_at_random_moments(sandbox, asked.kills, seed),
+            "machine": lambda: live_random_days(asked.steps, seed),
+            "limiter": lambda: call_as_often_as_allowed(sandbox),
+        }
+        faults = [
+            f"{name}: {words}"
+            for name, part in parts.items()
+            if asked.only in (None, name)
+            for words in part()
+        ]
+    for words in faults:
         print(words, file=sys.stderr)
-    return 1 if lost else 0
+    return 1 if faults else 0
 
 
 if __name__ == "__main__":

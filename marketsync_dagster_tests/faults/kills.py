@@ -1,7 +1,8 @@
 """Runs in child processes that end themselves, or are ended, with SIGKILL at a named moment.
 
 The children are forked from a server that has loaded everything and opened nothing, so one costs
-a fraction of a second and shares no connection, thread or lock with the test.
+a fraction of a second and shares no connection, thread or lock with the test. Which moments there
+are is `points`.
 """
 
 from __future__ import annotations
@@ -10,58 +11,42 @@ import asyncio
 import multiprocessing as mp
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from multiprocessing.context import ForkServerContext
 from multiprocessing.process import BaseProcess
-from typing import Any
+from pathlib import Path
+from typing import Any, Literal
 
 from marketsync_dagster.catalog.frames import FrameStore
-from marketsync_dagster.ledger import cursors
+from marketsync_dagster.ledger import cursors, leases, mappings, plans
+from marketsync_dagster.ledger import extracts as extract_records
+from marketsync_dagster.ledger import products as offered
+from marketsync_dagster.ledger.engine import Ledger
 from marketsync_dagster.platforms.pasons.adapter import PasonsAdapter
 from marketsync_dagster.platforms.tracker_ke.adapter import TrackerAdapter
-from marketsync_dagster.push import recovery
+from marketsync_dagster.push import decisions, pacing, recovery, sender
 from marketsync_dagster.push.plan import PlanOptions
-from marketsync_dagster.push.sender import POINTS
-from marketsync_dagster.stages import extract
+from marketsync_dagster.stages import extract, planning, products, pushing
+from marketsync_dagster_tests.faults.errands import approve_held, offer_products
+from marketsync_dagster_tests.faults.points import HALF_SENT, IN_FLIGHT
 from marketsync_dagster_tests.projects import PARTIAL, Place, run_sync
 
-STAGE_POINTS = (
-    "extract_archived",
-    "extract_frame_written",
-    "extract_recorded",
-    "catalog_frame_written",
-    "feed_made",
-    "plan_saved",
-)
-"""Durable points before a push."""
-AFTER_POINTS = ("pushed", "settled", "recorded")
-"""Durable points after it."""
-IN_FLIGHT = "in_flight"
-"""The request is sent and applied, no answer is read."""
-HALF_SENT = "in_flight_unapplied"
-"""The request is sent, the platform has not applied it when the process dies."""
-REPEATED = (
-    "intent_written",
-    "intent_committed",
-    "before_send",
-    "answered",
-    "ack_written",
-    "ack_committed",
-)
-"""Points that a push passes once per batch: it is killed at a later one too."""
-NOT_ON_THE_WAY = ("unreached_written",)
-"""Passed only by a push that stops early: has a test of its own."""
+Job = Literal["sync", "approve", "products"]
+"""What a child does: every stage of a run, a person's approval of what is held, or products."""
 
 _IN_FLIGHT_S = 0.15
 _PATIENCE_S = 30.0
+_QUICK_LEASE_S = 0.15
+"""A lease of which a push of a test outlives a third: it is renewed."""
 
-
-def all_points() -> list[tuple[str, int]]:
-    """Every (point, occurrence) at which a plain push is killed, in the order of a run."""
-    push = [point for point in POINTS if point not in NOT_ON_THE_WAY]
-    points = [(point, 1) for point in (*STAGE_POINTS, *push, *AFTER_POINTS)]
-    points += [(point, 3) for point in REPEATED]
-    return [*points, (IN_FLIGHT, 1), (IN_FLIGHT, 3), (HALF_SENT, 2)]
+_FRAMES: dict[tuple[str, ...], str] = {
+    ("pos", "rejects"): "rejects_frame_written",
+    ("pos", "extract"): "extract_frame_written",
+    ("pos", "catalog"): "catalog_frame_written",
+}
+_PLATFORM_FRAMES = {"sku_mapping": "mapping_frame_written", "price_feed": "feed_frame_written"}
 
 
 def context() -> ForkServerContext:
@@ -78,10 +63,11 @@ def start(
     point: str = "",
     occurrence: int = 1,
     options: PlanOptions = PARTIAL,
+    job: Job = "sync",
 ) -> BaseProcess:
     """Start a run in a child that dies when it passes `point` for the n-th time."""
     child = context().Process(
-        target=_run, args=(place, platform, outlets, point, occurrence, options), daemon=True
+        target=_run, args=(place, platform, outlets, point, occurrence, options, job), daemon=True
     )
     child.start()
     return child
@@ -94,9 +80,10 @@ def run_killed(
     point: str,
     occurrence: int = 1,
     options: PlanOptions = PARTIAL,
+    job: Job = "sync",
 ) -> None:
     """A run that is killed at `point`; AssertionError if it ended in any other way."""
-    child = start(place, platform, outlets, point, occurrence, options)
+    child = start(place, platform, outlets, point, occurrence, options, job)
     code = ended(child)
     assert code == -signal.SIGKILL, f"the run was not killed at {point} #{occurrence}: exit {code}"
 
@@ -133,13 +120,26 @@ def _run(
     point: str,
     occurrence: int,
     options: PlanOptions,
+    job: Job,
 ) -> None:
     reaper = Reaper(point, occurrence)
     _watch_stages(reaper)
+    _watch_pushes(reaper)
+    _watch_transactions(reaper)
     if point in (IN_FLIGHT, HALF_SENT):
         _die_in_flight(occurrence)
+    if point == "lease_renewed":
+        pushing.LEASE_S = _QUICK_LEASE_S
     project = place.open()
-    run_sync(project, platform, outlets, options, observe=reaper, after=reaper)
+    if job == "approve":
+        approve_held(project, platform, outlets)
+    elif job == "products":
+        offer_products(project, platform, outlets)
+    else:
+        run_sync(project, platform, outlets, options, observe=reaper, after=reaper)
+
+
+# --- steps that have no hook, because only tests want to know of them
 
 
 def _tell_after(owner: Any, name: str, told: Callable[..., None]) -> None:
@@ -155,20 +155,86 @@ def _tell_after(owner: Any, name: str, told: Callable[..., None]) -> None:
 
 
 def _watch_stages(reaper: Reaper) -> None:
-    """Tell the reaper of durable steps that have no hook, because only tests want to know."""
-    written: dict[tuple[str, ...], str] = {
-        ("pos", "extract"): "extract_frame_written",
-        ("pos", "catalog"): "catalog_frame_written",
-    }
+    """From the file to the plan."""
 
     def frame(_: FrameStore, key: tuple[str, ...], *_more: Any) -> None:
-        reaper(written.get(key, ""))
+        reaper(_FRAMES.get(key) or _PLATFORM_FRAMES.get(key[-1], ""))
 
+    replace = Path.replace
+
+    def half_written(path: Path, target: Any) -> Path:
+        if path.suffix == ".tmp" and "frames" in path.parts:
+            reaper("frame_half_written")
+        return replace(path, target)
+
+    setattr(Path, "replace", half_written)  # noqa: B010 - not what the type says, on purpose
     _tell_after(extract, "archive", lambda *_: reaper("extract_archived"))
-    _tell_after(extract.records, "record_extract", lambda *_: reaper("extract_recorded"))
+    _tell_after(extract_records, "record_extract", lambda *_: reaper("extract_recorded"))
     _tell_after(FrameStore, "write", frame)
     _tell_after(cursors, "set_cursor", lambda *_: reaper("settled"))
-    _tell_after(recovery, "recover", lambda *_: reaper("recovered"))
+
+
+def _watch_pushes(reaper: Reaper) -> None:
+    """What a push does when it does not go straight on, and products."""
+
+    original = sender.answer_batch
+
+    def answer_batch(*args: Any, state: str, **kwargs: Any) -> None:
+        original(*args, state=state, **kwargs)
+        reaper(f"{state}_written")
+
+    sender.answer_batch = answer_batch
+    _tell_after(sender, "record_calls", lambda *_: reaper("call_written"))
+    _tell_after(pacing.slots, "close_account", lambda *_: reaper("account_closed"))
+    _tell_after(leases, "renew", lambda *_: reaper("lease_renewed"))
+    _tell_after(
+        leases,
+        "take_lease",
+        lambda *args: reaper("products_lease_taken" if args[1].startswith("products") else ""),
+    )
+    _tell_after(products, "record_calls", lambda *_: reaper("products_answered"))
+    _tell_after(mappings, "record_mappings", lambda *_: reaper("ids_recorded"))
+    _tell_after(offered, "record_offered", lambda *_: reaper("products_recorded"))
+
+
+_doing: ContextVar[str] = ContextVar("doing", default="")
+
+
+def _watch_transactions(reaper: Reaper) -> None:
+    """The last moment before a commit, and the first after it."""
+    begin = Ledger.begin
+
+    @contextmanager
+    def watched(ledger: Ledger) -> Iterator[Any]:
+        with begin(ledger) as connection:
+            yield connection
+            reaper(_doing.get())
+
+    setattr(Ledger, "begin", watched)  # noqa: B010
+    for owner, name, before, after in (
+        (recovery, "recover", "recovering", "recovered"),
+        (plans, "save_plan", "plan_saving", ""),
+        (decisions, "approve", "approving", "approved"),
+    ):
+        _watch(owner, name, before, lambda after=after: reaper(after))
+    # these were imported by name
+    planning.recover_if_free.__globals__["recover"] = recovery.recover
+    pushing.recover = recovery.recover
+
+
+def _watch(owner: Any, name: str, before: str, after: Callable[[], None]) -> None:
+    original = getattr(owner, name)
+
+    def wrapped(*args: Any, **kwargs: Any) -> Any:
+        token = _doing.set(before)
+        try:
+            result = original(*args, **kwargs)
+        finally:
+            _doing.reset(token)
+        after()
+        return result
+
+    setattr(owner, name, wrapped)
 
 
 def _die_in_flight(occurrence: int) -> None:

@@ -1,107 +1,81 @@
-"""A run is SIGKILLed at each durable point, and run again: nothing is lost, nothing stale stays."""
+"""A run is SIGKILLed at each durable point, and run again: nothing is lost, nothing stale stays.
+
+The short form: each point once per platform, half of them on PostgreSQL, and the prices go back to
+what they were in half of the cases where the platform may know something that the ledger does
+not. `make chaos` runs every combination.
+"""
 
 from __future__ import annotations
 
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from marketsync_dagster_tests.faults import kills
-from marketsync_dagster_tests.ledgers import Engine
-from marketsync_dagster_tests.projects import (
-    FULL,
-    PLATFORMS,
-    TestBed,
-    make_project,
-    repriced,
-    some_rows,
-)
+from marketsync_dagster_tests.faults import kills, scenes
+from marketsync_dagster_tests.faults.points import IN_FLIGHT, LATER, POINTS, Point, cases
+from marketsync_dagster_tests.faults.scenes import judge, kill, kill_and_mend, shown_bed
+from marketsync_dagster_tests.ledgers import ENGINES, Engine
+from marketsync_dagster_tests.projects import FULL, PLATFORMS, make_project
 from marketsync_dagster_tests.sandbox_process import SandboxProcess
 
-OLD = some_rows(40)
-NEW = [*repriced(OLD[:36], lambda price: price + 7), *OLD[36:]]
-POINTS = kills.all_points()
-TOUCHED = [
-    (point, occurrence)
-    for point, occurrence in POINTS
-    if point in (*kills.REPEATED, "push_opened", "push_closing", kills.IN_FLIGHT, kills.HALF_SENT)
-]
-"""Points at which the platform may, or does, show something that the ledger has no word of."""
+BY_NAME = {point.name: point for point in POINTS}
 
 
-def test_at_least_twelve_points_are_named(capsys: pytest.CaptureFixture[str]) -> None:
-    assert len({point for point, _ in POINTS}) >= 12
+def short_form() -> list[tuple[Point, str, Engine, bool]]:
+    """Point, platform, engine, and whether the prices go back: alternating, so that each pair of
+    them occurs."""
+    chosen = []
+    for number, (point, platform) in enumerate(cases()):
+        turn = number // 2 + number % 2
+        back = point.told and turn % 2 == 1
+        chosen.append((point, platform, ENGINES[(number // 4 + number) % 2], back))
+    return chosen
+
+
+def test_at_least_twenty_points_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    names = [point.name for point in POINTS]
+    assert len(names) == len(set(names)) >= 20
     with capsys.disabled():
-        names = [f"{point}#{n}" if n > 1 else point for point, n in POINTS]
         print(f"\n{len(names)} kill points: {', '.join(names)}")
+        print(f"killed at a later batch too: {', '.join(map(str, LATER))}")
 
 
-def bed_with_a_good_push(
-    tmp_path: Path, sandbox: SandboxProcess, platform: str, engine: Engine = "sqlite"
-) -> TestBed:
-    """Everything shown at the old prices; a new extract is there."""
-    bed = make_project(
-        tmp_path,
-        sandbox,
-        rows=OLD,
-        platforms=[platform],
-        guard={"max_changed_share": 1.0},
-        engine=engine,
-    )
-    assert bed.sync(platform, FULL).one.ok
-    assert not bed.differences(platform)
-    bed.write_extract(NEW)
-    return bed
+def test_the_short_form_has_every_point_on_every_platform_and_both_engines_often() -> None:
+    chosen = short_form()
+    assert {(point, platform) for point, platform, _, _ in chosen} == set(cases())
+    for platform in PLATFORMS:
+        mine = [(engine, back) for _, where, engine, back in chosen if where == platform]
+        assert min(mine.count(pair) for pair in set(mine)) >= 5
+        assert len(set(mine)) == 4
 
 
-def kill(bed: TestBed, platform: str, point: str, occurrence: int) -> None:
-    """Run until the named point; where the platform shall not answer, it is told so."""
-    fault = {kills.IN_FLIGHT: "apply_then_hang", kills.HALF_SENT: "hang"}.get(point)
-    if fault:
-        nth = {"nth": occurrence}
-        bed.sandbox.scenario(fault, channel=platform, match=nth, times=None, seconds=5)
-    run = kills.run_killed
-    run(bed.place, platform, bed.outlets, point, occurrence)
-    bed.sandbox.clear_scenarios()
-
-
-def assert_nothing_is_lost(bed: TestBed, platform: str) -> None:
-    """The platform shows the feed, every push is accounted for, and there is nothing to say."""
-    assert bed.differences(platform) == {}
-    assert bed.unaccounted() == []
-    numbers = bed.sandbox.last_request()
-    again = bed.sync(platform)
-    assert (again.one.ok, again.one.state) == (True, "unchanged")
-    assert bed.writes(numbers) == []
-    # the last thing that each item was told is what the feed says
-    last = {}
-    for write in bed.sandbox.history(channel=platform):
-        last[write["item"]] = Decimal(write["price"])
-    assert last == {item: price for item, (price, _) in bed.wanted(platform).items()}
-
-
-@pytest.mark.parametrize("platform", PLATFORMS)
-@pytest.mark.parametrize(("point", "occurrence"), POINTS)
+@pytest.mark.parametrize(
+    ("point", "platform", "engine", "back"),
+    short_form(),
+    ids=lambda value: (
+        {True: "back", False: "on"}.get(value) if isinstance(value, bool) else str(value)
+    ),
+)
 def test_after_a_kill_the_next_run_loses_nothing(
-    point: str, occurrence: int, platform: str, tmp_path: Path, fresh_sandbox: SandboxProcess
+    point: Point,
+    platform: str,
+    engine: Engine,
+    back: bool,
+    tmp_path: Path,
+    fresh_sandbox: SandboxProcess,
 ) -> None:
-    bed = bed_with_a_good_push(tmp_path, fresh_sandbox, platform)
-    kill(bed, platform, point, occurrence)
+    mended = kill_and_mend(point, tmp_path, fresh_sandbox, platform, engine, back=back)
 
-    result = bed.sync(platform).one
-
-    assert result.ok, result
-    assert_nothing_is_lost(bed, platform)
+    assert mended.clean, mended
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-@pytest.mark.parametrize(("point", "unknown"), [(kills.IN_FLIGHT, 10), ("push_opened", 0)])
+@pytest.mark.parametrize(("name", "unknown"), [(IN_FLIGHT, 10), ("push_opened", 0)])
 def test_only_what_may_have_been_sent_counts_as_unknown(
-    point: str, unknown: int, platform: str, tmp_path: Path, fresh_sandbox: SandboxProcess
+    name: str, unknown: int, platform: str, tmp_path: Path, fresh_sandbox: SandboxProcess
 ) -> None:
-    bed = bed_with_a_good_push(tmp_path, fresh_sandbox, platform)
-    kill(bed, platform, point, 1)
+    bed = shown_bed(tmp_path, fresh_sandbox, platform)
+    kill(bed, platform, BY_NAME[name])
 
     bed.sync(platform)
 
@@ -111,88 +85,30 @@ def test_only_what_may_have_been_sent_counts_as_unknown(
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-@pytest.mark.parametrize(("point", "occurrence"), TOUCHED)
-def test_a_price_that_went_back_before_the_next_run_is_not_left_at_the_platform(
-    point: str, occurrence: int, platform: str, tmp_path: Path, fresh_sandbox: SandboxProcess
-) -> None:
-    bed = bed_with_a_good_push(tmp_path, fresh_sandbox, platform)
-    kill(bed, platform, point, occurrence)
-    bed.write_extract(OLD)
-
-    result = bed.sync(platform).one
-
-    assert result.ok, result
-    assert_nothing_is_lost(bed, platform)
-
-
-@pytest.mark.parametrize("platform", PLATFORMS)
-@pytest.mark.parametrize(
-    ("point", "occurrence"),
-    [
-        ("push_opened", 1),
-        ("intent_written", 3),
-        ("answered", 3),
-        ("ack_written", 1),
-        ("settled", 1),
-    ],
-)
-def test_on_postgresql_nothing_is_lost_either(
-    point: str, occurrence: int, platform: str, tmp_path: Path, fresh_sandbox: SandboxProcess
-) -> None:
-    bed = bed_with_a_good_push(tmp_path, fresh_sandbox, platform, "postgresql")
-    kill(bed, platform, point, occurrence)
-    bed.write_extract(OLD)
-
-    result = bed.sync(platform).one
-
-    assert result.ok, result
-    assert_nothing_is_lost(bed, platform)
-
-
-@pytest.mark.parametrize("platform", PLATFORMS)
 def test_a_run_that_is_killed_again_and_again_ends_well(
     platform: str, tmp_path: Path, fresh_sandbox: SandboxProcess
 ) -> None:
     """Also while it clears up after the one before."""
-    bed = bed_with_a_good_push(tmp_path, fresh_sandbox, platform)
+    bed = shown_bed(tmp_path, fresh_sandbox, platform)
     for point in ("answered", "recovered", "lease_taken", "ack_written", "before_send"):
-        kill(bed, platform, point, 1)
+        kills.run_killed(bed.place, platform, bed.outlets, point)
 
     assert bed.sync(platform).one.ok
-    assert_nothing_is_lost(bed, platform)
+    assert judge(bed, platform).clean
 
 
 @pytest.mark.parametrize("platform", PLATFORMS)
-def test_a_kill_while_unreached_rows_are_noted_loses_nothing(
-    platform: str, tmp_path: Path, fresh_sandbox: SandboxProcess
-) -> None:
-    bed = bed_with_a_good_push(tmp_path, fresh_sandbox, platform)
-    fresh_sandbox.scenario("reset", channel=platform, times=None)
-    kills.run_killed(bed.place, platform, bed.outlets, "unreached_written")
-    fresh_sandbox.clear_scenarios()
-
-    assert bed.sync(platform).one.ok
-    assert_nothing_is_lost(bed, platform)
-
-
-@pytest.mark.parametrize("platform", PLATFORMS)
-@pytest.mark.parametrize("point", ["push_opened", "answered", "ack_committed"])
+@pytest.mark.parametrize("name", ["push_opened", "answered", "ack_committed"])
 def test_an_approved_first_push_that_is_killed_needs_no_second_approval(
-    point: str, platform: str, tmp_path: Path, fresh_sandbox: SandboxProcess
+    name: str, platform: str, tmp_path: Path, fresh_sandbox: SandboxProcess
 ) -> None:
-    from marketsync_dagster.push import decisions
-
-    guard = {"initial": "approve"}
-    bed = make_project(tmp_path, fresh_sandbox, platforms=[platform], guard=guard)
-    held = bed.sync(platform, FULL)
-    assert held.one.state == "held"
+    bed = make_project(tmp_path, fresh_sandbox, platforms=[platform], guard={"initial": "approve"})
+    assert bed.sync(platform, FULL).one.state == "held"
     with bed.run() as project:
-        plan = held.planned[0].plan_id
-        extract = bed.table("extract", "read_at")[-1]["id"]
-        decisions.approve(project.ledger, plan, "amina", "first prices are right", extract)
-    kill(bed, platform, point, 1)
+        assert scenes.approve_held(project, platform, bed.outlets)
+    kill(bed, platform, BY_NAME[name])
 
     result = bed.sync(platform).one
 
     assert result.ok, result
-    assert_nothing_is_lost(bed, platform)
+    assert judge(bed, platform).clean

@@ -118,8 +118,8 @@ def test_the_lease_of_a_killed_run_is_taken_over_at_once(bed: TestBed) -> None:
 def test_a_push_that_lost_its_lease_stops_sending(
     bed: TestBed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pushing, "LEASE_S", 0.15)
-    bed.sandbox.settings(delay_ms=60)
+    monkeypatch.setattr(pushing, "LEASE_S", 0.6)  # renewed three times as often: not by luck
+    bed.sandbox.settings(delay_ms=250)
     seen = 0
 
     def steal(point: str) -> None:

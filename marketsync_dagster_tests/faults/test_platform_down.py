@@ -171,65 +171,7 @@ def test_being_asked_to_wait_for_a_day_ends_the_push_at_once(platform: str, bed:
     assert_healed(bed, platform)
 
 
-# --- answers as a whole
-
-ONE_RUN: dict[str, tuple[dict[str, Any], int]] = {
-    "500 once": ({"kind": "status", "status": 500}, 5),
-    "503 once": ({"kind": "status", "status": 503}, 5),
-    "reset before applying": ({"kind": "reset"}, 5),
-    "reset in mid body": ({"kind": "apply_then_reset"}, 5),
-    "timeout after applying": ({"kind": "apply_then_hang", "seconds": 3}, 5),
-    "a web page with 200": ({"kind": "html_200"}, 5),
-    "truncated JSON": ({"kind": "truncated_json"}, 5),
-    "truncated gzip": ({"kind": "gzip_error"}, 5),
-    "a byte order mark": ({"kind": "bom_json"}, 4),
-    "a large error page": ({"kind": "big_error_body", "mb": 1}, 5),
-    "a connection closed on reuse": ({"kind": "close_on_reuse"}, 5),
-}
-
-
-@pytest.mark.parametrize("fault", ONE_RUN)
-def test_a_passing_fault_is_mended_within_the_run(fault: str, platform: str, bed: TestBed) -> None:
-    action, calls = ONE_RUN[fault]
-    if fault.startswith("timeout"):
-        account = bed.document["accounts"][f"{platform}_westlands"]
-        bed.configure(lambda _: account.update(timeouts={"connect_s": 1, "read_s": 0.3}))
-    bed.sandbox.scenario(channel=platform, match={"nth": 2}, **action)
-
-    result = bed.sync(platform, FULL).one
-
-    assert (result.ok, result.numbers["applied"]) == (True, 40), result
-    assert result.numbers["calls"] == calls
-    assert len(calls_of(bed)) == calls
-    assert_healed(bed, platform)
-
-
-@pytest.mark.parametrize(
-    ("action", "outcome"),
-    [
-        ({"kind": "status", "status": 500}, "retryable"),
-        ({"kind": "status", "status": 503}, "retryable"),
-        ({"kind": "reset"}, "unknown"),
-        ({"kind": "apply_then_reset"}, "unknown"),
-        ({"kind": "html_200"}, "unknown"),
-        ({"kind": "truncated_json"}, "unknown"),
-    ],
-    ids=lambda v: v if isinstance(v, str) else v["kind"],
-)
-def test_a_lasting_fault_costs_few_calls_and_one_clean_run_heals_it(
-    action: dict[str, Any], outcome: str, platform: str, bed: TestBed
-) -> None:
-    bed.sandbox.scenario(channel=platform, times=None, **action)
-
-    result = bed.sync(platform, FULL).one
-
-    assert (result.ok, result.state) == (False, "not shown")
-    assert result.numbers["calls"] == 3  # the attempts of the first batch, and no other
-    assert result.numbers[outcome] >= 10
-    assert result.numbers["retryable"] + result.numbers["unknown"] == 40
-    bed.sandbox.clear_scenarios()
-    assert bed.sync(platform).one.ok
-    assert_healed(bed, platform)
+# --- answers as a whole: each in `proof.troubles`
 
 
 def test_a_fault_that_begins_in_the_middle_keeps_what_was_acknowledged(
