@@ -10,7 +10,10 @@ import time
 
 from benchmarks.figures import Figure, shown, versions
 
-NAMES = ("calls", "push", "run", "latency")
+NAMES = (
+    "calls", "push", "push_postgres", "push_no_delay", "rows", "partial", "run", "memory",
+    "explain", "history", "latency",
+)  # fmt: skip
 
 
 def main() -> int:

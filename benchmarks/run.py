@@ -52,11 +52,17 @@ def ours(instance: Any, job: Any, request: Any) -> None:
 def measure(runs: int) -> list[Figure]:
     """`runs` pairs, after one of each in which everything is pushed for the first time."""
     raw: dict[str, list[float]] = {"bare_s": [], "ours_s": []}
-    with world("--no-quota", outlets=OUTLETS, skus=SKUS) as made, _dagster(made) as prepared:
+    with (
+        world("--no-quota", outlets=OUTLETS, skus=SKUS) as made,
+        prepared_run(made.folder) as prepared,
+    ):
         for turn in range(runs + 1):
             made.change(CHANGED)
             made.write_extracts()
-            sides = [("bare_s", lambda: bare(made)), ("ours_s", lambda: _ours(made, *prepared))]
+            sides = [
+                ("bare_s", lambda: bare(made)),
+                ("ours_s", lambda: one_run(made.folder, prepared)),
+            ]
             for name, side in sides if turn % 2 else reversed(sides):
                 gc.collect()
                 started = time.perf_counter()
@@ -84,24 +90,28 @@ def measure(runs: int) -> list[Figure]:
     ]
 
 
-def _ours(made: World, instance: Any, job: Any, request: Any) -> None:
-    os.environ["MARKETSYNC_HOME"] = str(made.folder / "scheduled")
-    with _quiet(made.folder / "run.log"):
-        ours(instance, job, request)
+def one_run(folder: Path, prepared: tuple[Any, Any, Any]) -> None:
+    """One run over the world in `folder`, its log in a file there."""
+    os.environ["MARKETSYNC_HOME"] = str(folder / "scheduled")
+    with _quiet(folder / "run.log"):
+        ours(*prepared)
 
 
 @contextlib.contextmanager
-def _dagster(made: World) -> Iterator[tuple[Any, Any, Any]]:
-    """An instance on SQLite, the job, and the run request of the schedule's tick."""
+def prepared_run(folder: Path) -> Iterator[tuple[Any, Any, Any]]:
+    """An instance on SQLite, the job, and the run request of the schedule's tick, for the
+    configuration in `folder`."""
     import dagster as dg
 
+    from marketsync_dagster.config.load import load_settings
     from marketsync_dagster.definitions import build_definitions
 
-    home = made.folder / "dagster"
-    home.mkdir()
+    home = folder / "dagster"
+    home.mkdir(exist_ok=True)
     (home / "dagster.yaml").write_bytes((CHECKOUT / "dagster.yaml").read_bytes())
     os.environ["DAGSTER_HOME"] = str(home)
-    definitions = build_definitions(made.settings("scheduled"))
+    os.environ["MARKETSYNC_HOME"] = str(folder / "scheduled")
+    definitions = build_definitions(load_settings(folder / "marketsync.yaml"))
     job = definitions.resolve_job_def(JOB)
     with dg.DagsterInstance.from_config(str(home)) as instance:
         schedule = definitions.resolve_schedule_def(f"{JOB}_schedule")

@@ -79,8 +79,12 @@ def world(
     skus: int = 2_000,
     platforms: Sequence[str] = ("tracker_ke", "pasons"),
     concurrency: int = 8,
+    pasons: dict[str, Any] | None = None,
 ) -> Iterator[World]:
-    """Make a world, its extracts written; `options` are the sandbox's. All of it goes away."""
+    """Make a world, its extracts written; `options` are the sandbox's. All of it goes away.
+
+    `pasons` is what is different in its accounts of Pasons, such as another `base_url`.
+    """
     names = [f"outlet_{number:03d}" for number in range(1, outlets + 1)]
     before = dict(os.environ)
     with tempfile.TemporaryDirectory(prefix="marketsync-bench-") as folder:
@@ -90,7 +94,9 @@ def world(
                              platforms)  # fmt: skip
                 seed = _seed(made)
                 sandbox.seed(seed)
-                made.config.write_text(yaml.safe_dump(_config(made, concurrency)), "utf-8")
+                made.config.write_text(
+                    yaml.safe_dump(_config(made, concurrency, pasons or {})), "utf-8"
+                )
                 (made.folder / "mapping.csv").write_text(
                     "sku,platform_id\n"
                     + "".join(f"{_sku(at)},prod_{at:06d}\n" for at in range(skus)),
@@ -115,7 +121,7 @@ def _key(platform: str, outlet: str) -> tuple[str, str]:
     return f"MARKETSYNC_BENCH_{platform}_{outlet}".upper(), value
 
 
-def _config(made: World, concurrency: int) -> dict[str, Any]:
+def _config(made: World, concurrency: int, pasons: dict[str, Any]) -> dict[str, Any]:
     accounts: dict[str, Any] = {}
     channels: list[dict[str, Any]] = []
     for outlet in made.outlets:
@@ -138,6 +144,7 @@ def _config(made: World, concurrency: int) -> dict[str, Any]:
                 account |= {
                     "base_url": made.sandbox.pasons_url(outlet),
                     "auth": {"scheme": "bearer", "key": {"env": variable}},
+                    **pasons,
                 }
             accounts[f"{platform}_{outlet}"] = account
             channel = {"outlet": outlet, "account": f"{platform}_{outlet}", "push_enabled": True,

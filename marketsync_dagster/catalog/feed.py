@@ -9,6 +9,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from marketsync_dagster.catalog.arrow import pc, pick, text
+from marketsync_dagster.catalog.columns import STOCK_STATUSES
 from marketsync_dagster.catalog.pricing import apply_pricing, base_prices
 from marketsync_dagster.config.channels import Channel, PricingSettings, StockSettings
 from marketsync_dagster.values.errors import MarketSyncError
@@ -22,27 +24,29 @@ def build_feed(catalog: pd.DataFrame, mapping: pd.DataFrame, channel: Channel) -
     """
     _same_rows(catalog, mapping, channel.outlet)
     mapped = mapping["platform_id"].notna().to_numpy()
-    rows = catalog[mapped].reset_index(drop=True)
-    ids = mapping[mapped].reset_index(drop=True)
+    rows, ids = catalog.reset_index(drop=True), mapping.reset_index(drop=True)
+    if not mapped.all():
+        rows, ids = (frame[mapped].reset_index(drop=True) for frame in (rows, ids))
     price, rule = _prices(rows, channel.pricing)
-    feed = pd.DataFrame(
-        {
-            "sku": rows["sku"],
-            "platform_id": ids["platform_id"],
-            "platform_sku": ids["platform_sku"],
-            "name": rows["name"],
-            "barcode": rows["barcode"],
-            "pos_price_minor": base_prices(rows, channel.pricing),
-            "price_minor": price,
-            "currency": rows["currency"],
-            "stock_status": stock_status(rows, channel.stock),
-            "quantity": quantity_to_sell(rows, channel.stock),
-            "rule": rule,
-            "matched_by": ids["matched_by"],
-            "line": rows["line"],
-        }
-    )
-    return feed.assign(extract_id=rows["extract_id"]) if "extract_id" in rows else feed
+    columns = {
+        "sku": rows["sku"],
+        "platform_id": ids["platform_id"],
+        "platform_sku": ids["platform_sku"],
+        "name": rows["name"],
+        "barcode": rows["barcode"],
+        "pos_price_minor": base_prices(rows, channel.pricing),
+        "price_minor": price,
+        "currency": rows["currency"],
+        "stock_status": stock_status(rows, channel.stock),
+        "quantity": quantity_to_sell(rows, channel.stock),
+        "rule": rule,
+        "matched_by": ids["matched_by"],
+        "line": rows["line"],
+    }
+    if "extract_id" in rows:
+        columns["extract_id"] = rows["extract_id"]
+    # all of them have the same index: pandas need not compare them
+    return pd.DataFrame({name: column.array for name, column in columns.items()})
 
 
 def stock_status(rows: pd.DataFrame, settings: StockSettings) -> pd.Series:
@@ -52,18 +56,18 @@ def stock_status(rows: pd.DataFrame, settings: StockSettings) -> pd.Series:
     either `settings.missing`. An inactive row is out of stock whatever it says.
     """
     counted = rows["quantity"].notna().to_numpy()
-    left = rows["quantity"].fillna(0).to_numpy(dtype="int64") - settings.buffer
-    status = rows["stock_status"].fillna(settings.missing).to_numpy(dtype=object)
+    left = rows["quantity"].to_numpy(dtype="int64", na_value=0) - settings.buffer
+    said = pc.index_in(text(rows["stock_status"].fillna(settings.missing)), text(STOCK_STATUSES))
     status = np.select(
         [
             ~rows["active"].to_numpy(dtype=bool) | (counted & (left <= 0)),
             counted & (left < settings.limited_below),
             counted,
         ],
-        ["out_of_stock", "limited_stock", "in_stock"],
-        default=status,
+        [STOCK_STATUSES.index(word) for word in ("out_of_stock", "limited_stock", "in_stock")],
+        default=pc.fill_null(said, -1).to_numpy(),
     )
-    return pd.Series(status, index=rows.index, dtype="str")
+    return pick(list(STOCK_STATUSES), status).set_axis(rows.index)
 
 
 def quantity_to_sell(rows: pd.DataFrame, settings: StockSettings) -> pd.Series:
@@ -71,8 +75,10 @@ def quantity_to_sell(rows: pd.DataFrame, settings: StockSettings) -> pd.Series:
 
     An inactive row has 0, so that a platform that goes by the quantity takes it off sale too.
     """
-    left = (rows["quantity"] - settings.buffer).clip(lower=0)
-    return left.mask(~rows["active"] & left.notna(), 0)
+    left = rows["quantity"].to_numpy(dtype="int64", na_value=0) - settings.buffer
+    left = np.where(rows["active"].to_numpy(dtype=bool), np.maximum(left, 0), 0)
+    unknown = rows["quantity"].isna().to_numpy()
+    return pd.Series(pd.arrays.IntegerArray(left, unknown), index=rows.index)
 
 
 def _prices(rows: pd.DataFrame, settings: PricingSettings) -> tuple[pd.Series, pd.Series]:

@@ -12,27 +12,34 @@ import io
 import json
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from marketsync_dagster.catalog.arrow import pc
 from marketsync_dagster.catalog.files import write_atomically
 from marketsync_dagster.values.errors import MarketSyncError
 from marketsync_dagster.values.times import from_iso, to_iso, utcnow
 
 log = logging.getLogger(__name__)
 
+SAMPLE = 2_000
+"""Rows at which a column is judged."""
+ROW_GROUP = 8_192
+"""Rows that are written, and can be read, together."""
 _FOOTER = b"marketsync"
 _PART = re.compile(r"[a-z0-9_]+")
 
 _DAMAGED = (pa.ArrowException, OSError, ValueError, LookupError, TypeError)
 """What pyarrow, pandas and json raise for bytes that are not what was written."""
 
+T = TypeVar("T")
 Key = tuple[str, ...]
 Numbers = Mapping[str, int | float]
 
@@ -84,9 +91,11 @@ class FrameStore:
         buffer = io.BytesIO()
         writer = pq.ParquetWriter(
             buffer, table.schema, compression="zstd", compression_level=1,
-            write_page_checksum=True, write_statistics=False,
+            use_dictionary=_repetitive(table),  # pyright: ignore[reportArgumentType]
+            write_page_checksum=True,
+            write_statistics=["sku"],  # pyright: ignore[reportArgumentType]
         )  # fmt: skip
-        writer.write_table(table, row_group_size=max(len(table), 1))
+        writer.write_table(table, row_group_size=ROW_GROUP)
         # Pages hold values only, never what lies under a null, and no metadata is written yet:
         # the same content has the same bytes.
         digest = hashlib.sha256(repr([(f.name, str(f.type)) for f in table.schema]).encode())
@@ -111,10 +120,20 @@ class FrameStore:
         MarketSyncError names the asset, the outlet and the command where there is no such frame,
         or where its file is damaged.
         """
+        return self._read(key, outlet, lambda file: file.read().to_pandas())
+
+    def rows_of(self, key: Key, outlet: str | None, sku: str) -> list[dict[str, Any]]:
+        """The rows of one SKU as Python values; raises what `read` raises.
+
+        The rest of the file is hardly looked at.
+        """
+        return self._read(key, outlet, lambda file: rows_of(file, sku))
+
+    def _read(self, key: Key, outlet: str | None, part: Callable[[pq.ParquetFile], T]) -> T:
         path = self.path(key, outlet)
         try:
             with pq.ParquetFile(path, page_checksum_verification=True) as file:
-                return file.read().to_pandas()
+                return part(file)
         except FileNotFoundError:
             raise MarketSyncError(
                 f"there is no {_named(key, outlet)} yet", f"run: {_command(key, outlet)}"
@@ -140,6 +159,36 @@ class FrameStore:
         except _DAMAGED as error:
             log.warning("%s is damaged and counts as missing: %s", path, error)
             return None
+
+
+def _repetitive(table: pa.Table) -> list[str]:
+    """Columns of few words: a dictionary of each is smaller and quicker, of the others neither."""
+    few = max(min(len(table), SAMPLE) // 8, 1)
+    return [
+        name
+        for name, column in zip(table.column_names, table.columns, strict=True)
+        if pa.types.is_large_string(column.type)
+        and pc.count_distinct(column.slice(0, SAMPLE), mode="all").as_py() <= few
+    ]
+
+
+def rows_of(file: pq.ParquetFile, sku: str) -> list[dict[str, Any]]:
+    """The rows of one SKU: of a row group without them at most the column `sku` is read."""
+    found: list[dict[str, Any]] = []
+    for group in range(file.num_row_groups):
+        if not _may_have(file, group, sku):
+            continue
+        theirs = pc.equal(file.read_row_group(group, ["sku"], use_threads=False)["sku"], sku)
+        if pc.any(theirs).as_py():
+            found += file.read_row_group(group, use_threads=False).filter(theirs).to_pylist()
+    return found
+
+
+def _may_have(file: pq.ParquetFile, group: int, sku: str) -> bool:
+    """Whether the footer leaves it open: exports are mostly sorted, and then it names one group."""
+    columns = file.metadata.row_group(group)
+    said = columns.column(file.schema_arrow.get_field_index("sku")).statistics
+    return said is None or not said.has_min_max or said.min <= sku <= said.max
 
 
 def _dump(stamp: FrameStamp) -> bytes:

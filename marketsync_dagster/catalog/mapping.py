@@ -142,7 +142,14 @@ def coverage(mapping: pd.DataFrame, *, unused: int = 0) -> dict[str, int | float
     }
 
 
+def _nothing(count: int) -> _Found:
+    none = pa.nulls(count, pa.large_string())
+    return _Found(none, none, {})
+
+
 def _from_file(sku: pa.Array, rows: Sequence[MappingRow]) -> _Found:
+    if not rows:
+        return _nothing(len(sku))
     at = pc.index_in(sku, text([row.sku for row in rows]))
     ids = text([row.platform_id for row in rows])
     skus = text([row.platform_sku or None for row in rows])
@@ -150,6 +157,8 @@ def _from_file(sku: pa.Array, rows: Sequence[MappingRow]) -> _Found:
 
 
 def _from_sync(sku: pa.Array, barcode: pa.Array, synced: Synced) -> _Found:
+    if not synced:
+        return _nothing(len(sku))
     at = pc.index_in(sku, text(synced))
     said = list(synced.values())
     ids = text([platform_id for platform_id, _, _ in said]).take(at)
@@ -208,6 +217,9 @@ def _losers(
 ) -> dict[int, tuple[str, str]]:
     """Rows whose id another SKU has, or wants as much: row -> the id and the reason."""
     losers: dict[int, tuple[str, str]] = {}
+    given = ids.drop_null()
+    if len(given.unique()) == len(given) and not file_rows:
+        return losers
     values = series(ids)
     skus = catalog["sku"].to_numpy(dtype=object)
     for wanted, group in values[values.duplicated(keep=False) & values.notna()].groupby(values):
@@ -256,6 +268,8 @@ def _reasons(
     platform_catalog: pd.DataFrame | None,
 ) -> pd.Series:
     """Why each unmapped row has no id; null for the others."""
+    if not unmapped.any():
+        return series(pa.nulls(len(unmapped), pa.large_string()))
     if settings.identity is not None:
         common = bare = f"the till has no {settings.identity} to use as {platform}'s id"
     elif platform_catalog is None:

@@ -11,13 +11,15 @@ import csv
 import io
 import re
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 
 from marketsync_dagster.values.errors import MappingError
 
 COLUMNS = ("sku", "platform_id", "platform_sku", "name")
 REQUIRED = ("sku", "platform_id")
+KEPT = 4
+"""Files that are kept as they were read: all outlets of a run mostly share one."""
 MAX_SHOWN = 20
 """Problems that one message spells out; the others are counted."""
 
@@ -78,7 +80,12 @@ def read_mapping_file(path: Path) -> list[MappingRow]:
     MappingError lists all that is wrong, each with file and line: a missing column, an identifier
     that a spreadsheet has damaged, one SKU with two ids, one id with two SKUs.
     """
-    text = parse(path, read_bytes(path))
+    return list(_rows_of(path, read_bytes(path)))
+
+
+@lru_cache(maxsize=KEPT)
+def _rows_of(path: Path, data: bytes) -> tuple[MappingRow, ...]:
+    text = parse(path, data)
     rows: list[MappingRow] = []
     problems: list[str] = []
     by_sku: dict[str, MappingRow] = {}
@@ -99,7 +106,7 @@ def read_mapping_file(path: Path) -> list[MappingRow]:
             by_sku[row.sku] = by_id[row.platform_id] = row
             rows.append(row)
     fail_with(problems, "keep one of the lines that contradict each other, correct the others")
-    return rows
+    return tuple(rows)
 
 
 def contradiction(earlier: MappingRow, row: MappingRow) -> str | None:

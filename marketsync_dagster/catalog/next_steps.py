@@ -32,6 +32,8 @@ def mapping_commands(
     and a comment the others; without any it says PLATFORM_ID, for the id that the search finds.
     """
     rows = np.flatnonzero(unmapped)
+    if not len(rows):
+        return pick([], np.full(len(catalog), -1, dtype="int64"))
     at = np.full(len(catalog), -1, dtype="int64")
     at[rows] = np.arange(len(rows))
     own = catalog.iloc[rows]

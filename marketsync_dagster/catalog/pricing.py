@@ -13,6 +13,7 @@ from math import gcd
 import numpy as np
 import pandas as pd
 
+from marketsync_dagster.catalog.arrow import pick
 from marketsync_dagster.config.channels import PricingSettings
 from marketsync_dagster.values.errors import ConfigError, MarketSyncError
 from marketsync_dagster.values.money import to_decimal, to_minor
@@ -39,7 +40,7 @@ def apply_pricing(
         raised = price < minimum
         price = np.maximum(price, minimum)
     rule = _rules(settings, currency, promo, kept_regular, rounded, raised)
-    return pd.Series(price, index=frame.index), pd.Series(rule, index=frame.index, dtype="str")
+    return pd.Series(price, index=frame.index), rule.set_axis(frame.index)
 
 
 def base_prices(frame: pd.DataFrame, settings: PricingSettings) -> pd.Series:
@@ -122,7 +123,7 @@ def _rules(
     kept_regular: np.ndarray,
     rounded: np.ndarray,
     raised: np.ndarray,
-) -> np.ndarray:
+) -> pd.Series:
     """One text per combination of what was done, then looked up per row."""
     step = settings.round_to if settings.round_to is not None else to_decimal(1, currency)
     way = {"half_up": "rounded", "up": "rounded up", "down": "rounded down"}[settings.rounding]
@@ -138,8 +139,7 @@ def _rules(
             f"raised to the minimum {minimum}" if done & 8 else "",
         ]
         texts.append("; ".join(filter(None, parts)) or "POS price")
-    done = promo * 1 + kept_regular * 2 + rounded * 4 + raised * 8
-    return np.array(texts, dtype=object)[done]
+    return pick(texts, promo * 1 + kept_regular * 2 + rounded * 4 + raised * 8)
 
 
 def _money(amount: Decimal, currency: str) -> str:

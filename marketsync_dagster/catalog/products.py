@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import pandas as pd
 
+from marketsync_dagster.catalog.arrow import text
+
 CATALOG_COLUMNS = (
     "sku",
     "name",
@@ -36,12 +38,19 @@ def build_catalog(extract_frame: pd.DataFrame) -> pd.DataFrame:
     Raises ValueError where the extract is not what `pos` accepts: a SKU twice or missing, or a
     row without any price.
     """
-    sku = extract_frame["sku"]
-    if sku.isna().any() or sku.duplicated().any():
+    sku = text(extract_frame["sku"])
+    if sku.null_count or len(sku.unique()) != len(sku):
         raise ValueError("an extract has every SKU exactly once")
-    effective = extract_frame["promo_price_minor"].fillna(extract_frame["price_minor"])
+    regular, promo = extract_frame["price_minor"], extract_frame["promo_price_minor"]
+    effective = (promo.fillna(regular) if promo.notna().any() else regular).array
     if effective.isna().any() or (effective <= 0).any():
         raise ValueError("every row of an extract has a price above zero")
-    catalog = extract_frame.rename(columns={"price_minor": "regular_price_minor"})
-    catalog["price_minor"] = effective.astype("int64")
-    return catalog[list(CATALOG_COLUMNS)].reset_index(drop=True)
+    prices = {
+        "price_minor": effective.to_numpy(dtype="int64"),
+        "regular_price_minor": regular.array,
+    }
+    columns = {
+        name: prices[name] if name in prices else extract_frame[name].array
+        for name in CATALOG_COLUMNS
+    }
+    return pd.DataFrame(columns)

@@ -3,7 +3,8 @@
 The schemas are built from `catalog.columns`, where the columns themselves belong. Checks are
 vectorised and all failures are reported at once; a failure names column, SKU and line. Types are
 compared here rather than by pandera, which lets object columns pass as text and looks at each
-text of a `str` column for it (more than half of its time).
+text of a `str` column for it (more than half of its time). A frame that is plainly valid
+(`catalog.plainly_valid`) is not shown to pandera at all.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from pandera.errors import SchemaErrors
 
 from marketsync_dagster.catalog import columns as _columns
 from marketsync_dagster.catalog.columns import Column, FrameColumns, table_schema
+from marketsync_dagster.catalog.plainly_valid import plainly_valid
 from marketsync_dagster.values.errors import ExtractError, MarketSyncError
 
 __all__ = [
@@ -135,8 +137,9 @@ def validate(schema: pa.DataFrameSchema, frame: pd.DataFrame, *, what: str) -> p
     few with column, value, SKU and line, and count the rest. Values are looked at only where
     columns and types are as they should be.
     """
-    problems = "; ".join(_structure_problems(columns_of(schema), frame))
-    if not problems:
+    expected = columns_of(schema)
+    problems = "; ".join(_structure_problems(expected, frame))
+    if not problems and not plainly_valid(expected, frame):
         try:
             schema.validate(frame, lazy=True)
         except SchemaErrors as errors:

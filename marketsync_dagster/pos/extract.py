@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,7 +13,7 @@ from marketsync_dagster.pos import columns as column_names
 from marketsync_dagster.pos import dialect as dialects
 from marketsync_dagster.pos import identifiers, money, prices, stock, tokens
 from marketsync_dagster.pos.duplicates import find_repeats
-from marketsync_dagster.pos.kernels import as_bool, pc
+from marketsync_dagster.pos.kernels import as_bool, has_control, pc
 from marketsync_dagster.pos.model import EXTRACT_COLUMNS, Extract, ExtractSpec, NothingAccepted
 from marketsync_dagster.pos.opening import Opened, open_text
 from marketsync_dagster.pos.quarantine import Quarantine
@@ -141,7 +142,7 @@ class _Rows:
             columns["barcode"], columns["barcode_note"] = codes, notes
         separator = self._prices(columns)
         self._currency()
-        columns["currency"] = pa.array([self.spec.currency] * self.count, pa.string())
+        columns["currency"] = pa.repeat(self.spec.currency, self.count)
         self._stock(columns, separator)
         columns["line"] = pa.array(self.lines)
         table = pa.table({name: columns[name] for name in EXTRACT_COLUMNS})
@@ -283,7 +284,7 @@ def _nullable(prices: prices.Prices | None, count: int) -> pa.Array:
 def _tidy(texts: pa.Array) -> pa.Array:
     """Descriptive text: line breaks and control characters as one blank, empty as null."""
     tidy = texts
-    if pc.any(pc.match_substring_regex(texts, r"[\x00-\x1f\x7f]")).as_py():
+    if has_control(texts):
         tidy = pc.utf8_trim_whitespace(pc.replace_substring_regex(texts, r"[\x00-\x1f\x7f]+", " "))
     return pc.if_else(pc.equal(tidy, ""), pa.scalar(None, pa.string()), tidy)
 
@@ -296,6 +297,13 @@ def _without_null(texts: pa.Array) -> pa.Array:
 
 def _to_pandas(table: pa.Table) -> pd.DataFrame:
     """Text as `str`, integers as nullable Int64 but for `line`."""
-    frame = table.to_pandas(types_mapper={pa.int64(): pd.Int64Dtype()}.get)
-    texts = {name: "str" for name in EXTRACT_COLUMNS if frame[name].dtype == object}
-    return frame.astype({"line": "int64", "active": "bool", **texts})
+    columns: dict[str, Any] = {}
+    for name in EXTRACT_COLUMNS:
+        column = table.column(name)
+        if pa.types.is_string(column.type):
+            columns[name] = pd.array(column.cast(pa.large_string()), dtype="str")
+        elif name in ("line", "active"):
+            columns[name] = column.to_numpy().copy()
+        else:
+            columns[name] = pd.Int64Dtype().__from_arrow__(column)  # pyright: ignore
+    return pd.DataFrame(columns, copy=False)

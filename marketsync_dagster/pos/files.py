@@ -11,8 +11,9 @@ import hashlib
 import os
 import re
 import tempfile
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, tzinfo
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +23,9 @@ UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".filepart", ".downloa
 TimeSource = Literal["declared", "name", "mtime"]
 QUIET_SECONDS = 10.0
 """A file that has not changed for so long is no longer being written."""
+
+AHEAD = timedelta(hours=1)
+"""Clocks differ, and zones are declared wrongly, by less than that without a word."""
 
 
 @dataclass(frozen=True)
@@ -156,6 +160,31 @@ def extract_time(
     except OSError as error:
         raise refuse("missing", f"{path.name}: {error.strerror or error}") from None
     return datetime.fromtimestamp(seconds, UTC), "mtime"
+
+
+def in_order(
+    found: Sequence[Found], *, now: datetime, pattern: str | None = None, zone: tzinfo = UTC
+) -> list[tuple[Found, datetime, TimeSource]]:
+    """The files with their `extract_time`, newest last.
+
+    Raises ExtractError future where the newest is of a time that is still to come while another
+    one arrived after it: a clock is wrong, and by their times alone the right file would be passed
+    over in silence until that time has come. Also what `extract_time` raises.
+    """
+    timed = [(file, *extract_time(file.path, pattern=pattern, zone=zone)) for file in found]
+    timed.sort(key=lambda one: one[1])
+    newest, moment, source = timed[-1]
+    if moment > now + AHEAD:
+        # the ctime is this machine's own word: nothing that a till sends sets it
+        later = max(found, key=lambda file: file.ctime)
+        if later.ctime > newest.ctime:
+            raise refuse(
+                "future",
+                f"{newest.path.name} is of {moment:%Y-%m-%d %H:%M} UTC by its {source}, which is "
+                f"still to come, and {later.path.name} arrived after it: the till's clock was "
+                "ahead, or this machine's is behind; nothing was changed",
+            )
+    return timed
 
 
 def _in_utc(moment: datetime, zone: tzinfo) -> datetime:

@@ -12,7 +12,7 @@ import unicodedata
 import numpy as np
 import pyarrow as pa
 
-from marketsync_dagster.pos.kernels import as_bool, as_int, matches, pc
+from marketsync_dagster.pos.kernels import as_bool, as_int, is_digits, matches, pc
 
 MAX_SKU = 200
 DAMAGED = "damaged by a spreadsheet"
@@ -23,7 +23,6 @@ _DAMAGED = re.compile(rf"{_SCIENTIFIC}|[0-9]+[.,]0+|['’‘].*|#(?:N/A|REF!|VAL
                       r"NULL!|NUM!|#+)", re.DOTALL)  # fmt: skip
 _PROTECTED = re.compile(r'="([^"]*)"')
 _PLAIN = r"^[0-9A-Za-z](?:[0-9A-Za-z_/#-]| [0-9A-Za-z])*$"
-_PLAIN_DIGITS = r"^[0-9]+$"
 _NOTHING = frozenset({"", "null", r"\n", "nan", "none", "n/a", "na", "-", "--"})
 _TOTALS = frozenset({"total", "totals", "grand total", "subtotal", "sub total", "sum"})
 
@@ -51,9 +50,13 @@ def unprotected(text: str) -> str:
 
 def read_skus(texts: pa.Array) -> tuple[pa.Array, dict[int, str]]:
     """Trimmed SKUs of a column, and row -> reason for those that are none."""
-    plain = matches(texts, _PLAIN)
-    plain &= ~matches(texts, "[eE][+-]?[0-9]+$|(?i:null|nan|none|na|total)")
-    plain &= ~matches(texts, "(?i)^(?:sum|sub ?totals?)$")
+    plain = is_digits(texts)
+    if not plain.all():
+        others = texts.filter(pa.array(~plain))
+        fine = matches(others, _PLAIN)
+        fine &= ~matches(others, "[eE][+-]?[0-9]+$|(?i:null|nan|none|na|total)")
+        fine &= ~matches(others, "(?i)^(?:sum|sub ?totals?)$")
+        plain[~plain] = fine
     plain &= as_int(pc.utf8_length(texts)) <= MAX_SKU
     if plain.all():
         return texts, {}
@@ -102,16 +105,20 @@ def read_barcodes(texts: pa.Array) -> tuple[pa.Array, pa.Array]:
     as `check_digit_fits`, which tests compare.
     """
     lengths = as_int(pc.utf8_length(texts))
-    digits = matches(texts, _PLAIN_DIGITS)
+    digits = is_digits(texts)
     gtin = digits & np.isin(lengths, (8, 12, 13, 14))
     fits = np.zeros(len(texts), bool)
     if gtin.any():
-        padded = pc.utf8_lpad(texts.filter(pa.array(gtin)), 14, "0")
-        fits[gtin] = _fits(padded)
-    padded13 = pc.if_else(pa.array(lengths == 12), pc.utf8_lpad(texts, 13, "0"), texts)
+        codes = texts if gtin.all() else texts.filter(pa.array(gtin))
+        fits[gtin] = _fits(pc.utf8_lpad(codes, 14, "0"))
+    padded13, short = texts, lengths == 12
+    if short.any():
+        padded13 = pc.if_else(pa.array(short), pc.utf8_lpad(texts, 13, "0"), texts)
     leading = as_bool(pc.starts_with(texts, "0")) & (lengths == 14)
     if leading.any():
         padded13 = pc.if_else(pa.array(leading), pc.utf8_slice_codeunits(texts, 1), padded13)
+    if fits.all():
+        return padded13, pa.nulls(len(texts), pa.string())
     barcodes = pc.if_else(pa.array(fits), padded13, pa.scalar(None, texts.type))
     notes: list[str | None] = [None] * len(texts)
     rows = np.flatnonzero(~fits & (lengths > 0))

@@ -53,14 +53,13 @@ def sort_written(texts: pa.Array, currency: str) -> Written:
     # three decimals look like thousands: not plain
     few = min(decimals, 2)
     tail = f"[0-9]{{1,{few}}}" if few else "[0-9]{9}"
-    whole = matches(texts, "^[0-9]{1,9}$")
     blank = as_bool(pc.equal(texts, ""))
-    point = matches(texts, rf"^[0-9]{{1,9}}\.{tail}$") if few else np.zeros(len(texts), bool)
-    rest = ~(whole | point | blank)
+    point = matches(texts, rf"^[0-9]{{1,9}}(?:\.{tail})?$" if few else "^[0-9]{1,9}$")
+    rest = ~(point | blank)
     comma = np.zeros(len(texts), bool)
     if few and rest.any():
         comma = matches(texts, rf"^[0-9]{{1,9}},{tail}$")
-    written = Written(texts, blank, whole | point, comma, rest & ~comma)
+    written = Written(texts, blank, point, comma, rest & ~comma)
     return _decorated(written, currency, tail) if few and rest.sum() > MANY else written
 
 
@@ -96,7 +95,7 @@ def evidence(written: Sequence[Written], currency: str) -> Evidence:
     found = Evidence()
     for column in written:
         if not found.point:
-            plain = column.texts.filter(pa.array(column.point))
+            plain = _where(column.texts, column.point)
             found = found | Evidence(point=bool(pc.any(pc.match_substring(plain, ".")).as_py()))
         found = found | Evidence(comma=bool(column.comma.any()))
         if column.odd.any():
@@ -118,7 +117,7 @@ def convert(column: Written, currency: str, declared: Separator | None, found: E
             by_hand |= signed
             mask = mask & ~signed
         if mask.any():
-            minor[mask] = _plain_minor(column.texts.filter(pa.array(mask)), sign, decimals)
+            minor[mask] = _plain_minor(_where(column.texts, mask), sign, decimals)
             known |= mask
     faults: dict[int, str] = {}
     zero = known & (minor == 0)
@@ -160,6 +159,10 @@ def _plain_minor(texts: pa.Array, sign: str, decimals: int) -> np.ndarray:
     # a decimal128 is 16 bytes, little endian; 18 digits fit the lower eight
     words = np.frombuffer(exact.buffers()[1], np.int64)
     return words[exact.offset * 2 : (exact.offset + len(exact)) * 2 : 2]
+
+
+def _where(texts: pa.Array, mask: np.ndarray) -> pa.Array:
+    return texts if mask.all() else texts.filter(pa.array(mask))
 
 
 def _distinct(texts: pa.Array, mask: np.ndarray) -> list[str]:

@@ -75,6 +75,11 @@ class Quarantine:
     def frame(self) -> pd.DataFrame:
         """The REJECTS frame, by line."""
         rows = sorted(self._rows, key=lambda row: row[0])
-        frame = pd.DataFrame([(self.file, *row) for row in rows], columns=list(REJECT_COLUMNS))
-        types = {name: "str" for name in REJECT_COLUMNS if name != "line"}
-        return frame.astype({**types, "line": "int64"})
+        values = list(zip(*((self.file, *row) for row in rows), strict=True))
+        values = values or [()] * len(REJECT_COLUMNS)
+        return pd.DataFrame(
+            {
+                name: pd.array(list(column), dtype="int64" if name == "line" else "str")
+                for name, column in zip(REJECT_COLUMNS, values, strict=True)
+            }
+        )

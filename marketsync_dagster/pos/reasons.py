@@ -64,6 +64,8 @@ FILE_REASONS: dict[str, str] = {
     "nothing_accepted": "Look at the rejected rows: most often a column is mapped wrongly.",
     "no_time": "Correct the pattern of the file name, or remove it to use the file's own time.",
     "bad_time": "Write the time as ISO 8601, for example 2026-11-20T18:00:00+03:00.",
+    "future": "Correct the clock. If the till's was wrong, also remove the file with the wrong "
+    "time from the directory.",
     "unlistable": "Check that the directory exists and that MarketSync may read it.",
     "outside": "Copy the file into the directory instead of linking to it.",
 }

@@ -9,11 +9,12 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from marketsync_dagster.pos.kernels import as_bool, matches, pc
+from marketsync_dagster.pos.kernels import as_bool, as_int, is_digits, matches, pc
 from marketsync_dagster.pos.money import Fault, Separator, read_number
 from marketsync_dagster.values.outcomes import StockStatus
 
 MAX_QUANTITY = 10**12
+MAX_DIGITS = 12
 
 _STATUS_WORDS = {
     StockStatus.IN_STOCK: "in stock, instock, in_stock, yes, y, 1, true, available, ok, in",
@@ -46,11 +47,14 @@ def read_quantities(
     Fractions are floored, negatives kept. `separator` is what is known of the file's decimals:
     `1,234` is not read where nothing is known.
     """
-    plain = matches(texts, r"^-?[0-9]{1,12}$")
+    plain = is_digits(texts) & (as_int(pc.binary_length(texts)) <= MAX_DIGITS)
+    if not plain.all():
+        plain[~plain] = matches(texts.filter(pa.array(~plain)), rf"^-?[0-9]{{1,{MAX_DIGITS}}}$")
     blank = as_bool(pc.equal(texts, ""))
     units = np.zeros(len(texts), np.int64)
     if plain.any():
-        units[plain] = pc.cast(texts.filter(pa.array(plain)), pa.int64()).to_numpy()
+        figures = texts if plain.all() else texts.filter(pa.array(plain))
+        units[plain] = pc.cast(figures, pa.int64()).to_numpy()
     known = plain.copy()
     bad: list[int] = []
     rows = np.flatnonzero(~plain & ~blank)

@@ -8,7 +8,6 @@ in Python; it is for files whose quoting is not well formed. What cells mean is 
 from __future__ import annotations
 
 import re
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -187,13 +186,15 @@ def fast(
     delimiters = np.flatnonzero(body == ord(delimiter))
     if len(quotes):
         delimiters = delimiters[np.searchsorted(quotes, delimiters) % 2 == 0]
-    cells = np.searchsorted(delimiters, ends) - np.searchsorted(delimiters, starts) + 1
+    # between a record's end and the next one's start there are line ends only
+    before_end = np.searchsorted(delimiters, ends)
+    cells = np.diff(before_end, prepend=0) + 1
     blank = ends - starts == cells - 1
     filled = ~blank
     if not filled.any():
         return Tokens([pa.array([], pa.string()) for _ in wanted], np.array([], np.int64), [])
     # an export with a delimiter at the end of each line has one empty cell more than its header
-    usual = max(Counter(cells[filled].tolist()).most_common(1)[0][0], width)
+    usual = max(_most_common(cells[filled]), width)
     by_hand = filled & ((cells != usual) | multiline)
     arrays = _cut(data, start, delimiter, usual, wanted, width, len(quotes) > 0)
     regular = (cells == usual) & (ends > starts)
@@ -204,6 +205,8 @@ def fast(
         suspects |= _filled(extra)
     everything_blank = np.ones(len(arrays[0]), bool)
     for array in arrays[: len(wanted)]:
+        if not everything_blank.any():
+            break
         everything_blank &= ~_filled(array)
     suspects |= everything_blank
     rows = np.flatnonzero(regular)
@@ -217,6 +220,12 @@ def fast(
         if judged is not None:
             odd.append(judged)
     return _joined(arrays[: len(wanted)], lines[rows], keep, odd, wanted)
+
+
+def _most_common(numbers: np.ndarray) -> int:
+    """The number that occurs most often; of several the one that comes first."""
+    counts = np.bincount(numbers)
+    return int(numbers[np.argmax(counts[numbers] == counts.max())])
 
 
 def _joined(

@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
-from marketsync_dagster.catalog.frames import FrameStore
+from marketsync_dagster.catalog.frames import ROW_GROUP, FrameStore
 from marketsync_dagster.values.errors import MarketSyncError
 
 KEY = ("pos", "catalog")
@@ -42,6 +44,36 @@ def test_a_frame_comes_back_with_the_same_values_and_dtypes(store: FrameStore) -
 def test_a_frame_without_rows_keeps_its_dtypes(store: FrameStore) -> None:
     store.write(KEY, "westlands", frame().head(0), inputs="abc")
     pd.testing.assert_frame_equal(store.read(KEY, "westlands"), frame().head(0))
+
+
+@pytest.mark.parametrize("sorted_", [True, False])
+def test_the_rows_of_one_sku_are_found_without_reading_the_others(
+    store: FrameStore, sorted_: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    skus = [f"{number:05d}" for number in range(3 * ROW_GROUP)]
+    places = np.arange(len(skus)) if sorted_ else np.random.default_rng(7).permutation(len(skus))
+    many = pd.DataFrame({"sku": pd.Series(skus, dtype="str").iloc[places], "line": places})
+    many["note"] = pd.Series([None] * len(skus), dtype="str")
+    store.write(KEY, "westlands", many, inputs="abc")
+    read: list[tuple[int, bool]] = []
+    real = pq.ParquetFile.read_row_group
+
+    def counted(
+        file: pq.ParquetFile, group: int, columns: list[str] | None = None, **options: bool
+    ) -> pa.Table:
+        read.append((group, columns is None))
+        return real(file, group, columns, **options)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_group", counted)
+    for sku in (0, ROW_GROUP, len(skus) - 1):
+        read.clear()
+        expected = [{"sku": f"{sku:05d}", "line": sku, "note": None}]
+        assert store.rows_of(KEY, "westlands", f"{sku:05d}") == expected
+        assert [whole for _, whole in read].count(True) == 1
+        assert not sorted_ or {group for group, _ in read} == {sku // ROW_GROUP}
+    assert store.rows_of(KEY, "westlands", "none") == []
+    with pytest.raises(MarketSyncError, match="there is no pos/catalog of kisumu"):
+        store.rows_of(KEY, "kisumu", "00000")
 
 
 def test_the_index_is_not_kept(store: FrameStore) -> None:
