@@ -5,13 +5,14 @@ BIN := $(VENV)/bin
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 export MARKETSYNC_CONFIG ?= $(CURDIR)/examples/marketsync.yaml
 
-.PHONY: demo dev test chaos bench lint format lock clean help
+.PHONY: demo dev test chaos protections bench lint format lock clean help
 
 help:
 	@echo "make demo   run the main job over the example, against the sandbox, and prove the result"
 	@echo "make dev    the Dagster UI on the same data (webserver, daemon, sandbox)"
 	@echo "make test   the tests"
 	@echo "make chaos  the long kill and fault runs"
+	@echo "make protections  takes away each protection: do the tests notice?"
 	@echo "make bench  the figures of the README"
 	@echo "make lint   linters, type checker, direction of dependencies"
 	@echo "make lock   pin the dependencies anew"
@@ -24,14 +25,12 @@ $(VENV)/ready: requirements-dev.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@
 
-# Dagster reads its settings from DAGSTER_HOME only; all of its state stays in that one folder.
-.dagster/dagster.yaml: dagster.yaml
-	@mkdir -p .dagster && ln -sf ../dagster.yaml $@
-
-demo: $(VENV)/ready .dagster/dagster.yaml
+# Dagster reads its settings from DAGSTER_HOME only: the commands link dagster.yaml there, or
+# deploy/dagster.yaml while MARKETSYNC_DATABASE_URL names a PostgreSQL database.
+demo: $(VENV)/ready
 	@$(BIN)/marketsync demo
 
-dev: $(VENV)/ready .dagster/dagster.yaml
+dev: $(VENV)/ready
 	@$(BIN)/marketsync dev
 
 test: $(VENV)/ready
@@ -39,6 +38,9 @@ test: $(VENV)/ready
 
 chaos: $(VENV)/ready
 	@$(BIN)/python -m marketsync_dagster_tests.chaos
+
+protections: $(VENV)/ready
+	@$(BIN)/python -m marketsync_dagster_tests.protections
 
 bench: $(VENV)/ready
 	@$(BIN)/python -m benchmarks

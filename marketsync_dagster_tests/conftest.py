@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from marketsync_dagster.values import redact
 from marketsync_dagster_tests.sandbox_process import SandboxProcess
 
 
@@ -30,3 +31,11 @@ def _no_dagster_instance_of_another_test() -> None:
     module = sys.modules.get("dagster._core.storage.defs_state.base")
     if module is not None:
         module._current_storage.set(None)
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_of_another_test() -> Iterator[None]:
+    """What one test registers as a secret is masked in no other: `xxxx` is an ordinary text."""
+    before = list(redact._secrets), redact._patterns
+    yield
+    redact._secrets[:], redact._patterns = before

@@ -39,15 +39,19 @@ LINEAGE = {
 }  # fmt: skip
 
 CHECKS = {
-    "pos/extract": {"conservation", "every_outlet", "outlet_ok"},
+    "pos/extract": {"conservation", "every_outlet", "outlet_ok", "runs"},
     "pos/catalog": {"schema"},
     "tracker_ke/sku_mapping": {"mapping_coverage"},
     "tracker_ke/price_feed": {"schema"},
-    "tracker_ke/listings": {"conservation", "every_outlet", "freshness", "guard", "outlet_ok"},
+    "tracker_ke/listings": {
+        "conservation", "every_outlet", "freshness", "guard", "keys_fresh", "outlet_ok",
+    },
     "pasons/sku_mapping": {"mapping_coverage"},
     "pasons/price_feed": {"schema"},
-    "pasons/listings": {"conservation", "every_outlet", "freshness", "guard", "outlet_ok"},
-}
+    "pasons/listings": {
+        "conservation", "every_outlet", "freshness", "guard", "keys_fresh", "outlet_ok",
+    },
+}  # fmt: skip
 
 POS_STEPS = {"pos_extract", "pos_extract_outlets", "pos_catalog", "pos_checks"}
 
@@ -83,6 +87,7 @@ JOBS = {
     | steps("pasons", "sku_mapping", "checks"),
     "plan": {"preview"},
     "test_connections": {"connections"},
+    "retention": {"prune"},
 }
 
 

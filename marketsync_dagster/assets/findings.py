@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -37,15 +36,21 @@ class Finding:
 def every_outlet(project: Project, stage: str, outlets: Sequence[str]) -> Finding:
     """Which outlets do not stand well at `stage`, whenever that was found."""
     from marketsync_dagster.ledger.states import states_at
-    from marketsync_dagster.stages.channel_run import ATTENTION
+    from marketsync_dagster.stages.channel_run import ATTENTION, PAUSED
 
     states = states_at(project.ledger, stage)
     known = [states[outlet] for outlet in outlets if outlet in states]
     bad = [state for state in known if not state.ok or state.state in ATTENTION]
+    # somebody wanted it so: it is said, and is no fault
+    paused = [state for state in known if state.ok and state.state == PAUSED]
     waiting = sum(outlet not in states for outlet in outlets)
     sentence = f"{len(bad)} of {len(outlets)} outlets need attention"
     if bad:
         sentence += ": " + ", ".join(state.outlet for state in bad[:20])
+    if paused:
+        sentence += f"; {len(paused)} paused: " + ", ".join(
+            f"{state.outlet} ({state.reason})" for state in paused[:20]
+        )
     if waiting:
         sentence += f"; {waiting} have not run yet"
     rows = [
@@ -57,9 +62,14 @@ def every_outlet(project: Project, stage: str, outlets: Sequence[str]) -> Findin
             "since": state.at,
             "last_ok": state.last_ok_at or "never",
         }
-        for state in bad
+        for state in bad + paused
     ]
-    numbers = {"bad_outlets": len(bad), "outlets": len(outlets), "not_run_yet": waiting}
+    numbers = {
+        "bad_outlets": len(bad),
+        "outlets": len(outlets),
+        "paused": len(paused),
+        "not_run_yet": waiting,
+    }
     return Finding(not bad, sentence, rows, numbers)
 
 
@@ -245,29 +255,72 @@ def guard(project: Project, platform: str) -> Finding:
 
 
 def freshness(project: Project, platform: str) -> Finding:
-    """Channels that are switched on and whose last success is too long ago."""
-    from marketsync_dagster.ledger.states import states_at
-    from marketsync_dagster.values.times import to_iso, utcnow
+    """Channels that are switched on, not paused, and whose last success is too long ago."""
+    from marketsync_dagster.stages.freshness import channel_sights, is_stale
+    from marketsync_dagster.values.times import utcnow
 
-    hours = project.settings.alerts.no_success_hours
-    limit = to_iso(utcnow() - timedelta(hours=hours))
-    states = states_at(project.ledger, f"{platform}_listings")
-    on = {o: c for o, c in project.settings.channels_of(platform).items() if c.push_enabled}
-    rows = []
-    for outlet in on:
-        last = states[outlet].last_ok_at if outlet in states else None
-        if last is None or last < limit:
-            rows.append(
-                {
-                    "outlet": outlet,
-                    "last_success": last or "never",
-                    "reason": states[outlet].reason if outlet in states else "has not run yet",
-                    "next_step": f"marketsync run push_{platform} --outlet {outlet}",
-                }
-            )
-    sentence = (
-        f"{len(rows)} of {len(on)} channels had no success for {hours:g} hours"
-        if rows
-        else f"all {len(on)} channels succeeded within {hours:g} hours"
-    )
-    return Finding(not rows, sentence, rows, {"stale": len(rows), "channels": len(on)})
+    hours, now = project.settings.alerts.no_success_hours, utcnow()
+    sights = channel_sights(project, platform, now)
+    rows = [
+        {
+            "outlet": sight.outlet,
+            "last_success": sight.last_ok or "never",
+            "reason": sight.reason,
+            "next_step": f"marketsync run push_{platform} --outlet {sight.outlet}",
+        }
+        for sight in sights
+        if is_stale(sight, hours, now)
+    ]
+    sentence = f"all {len(sights)} channels succeeded within {hours:g} hours, or began since"
+    if rows:
+        named = ", ".join(row["outlet"] for row in rows[:20])
+        sentence = f"{len(rows)} of {len(sights)} channels had no success for {hours:g} hours"
+        sentence += f": {named}"
+    return Finding(not rows, sentence, rows, {"stale": len(rows), "channels": len(sights)})
+
+
+def runs(project: Project) -> Finding:
+    """Runs that failed and were not made good since, as the sensor `failure_alerts` found them."""
+    from marketsync_dagster.ledger.alerts import open_alerts
+
+    failed = open_alerts(project.ledger, ["run_failed"])
+    rows = [
+        {"run": alert.run_id, "what": alert.title, "reason": alert.message, "since": alert.at}
+        for alert in failed
+    ]
+    sentence = "no failed run waits to be made good"
+    if failed:
+        sentence = "; ".join(alert.title for alert in failed[:5])
+        sentence += f" and {len(failed) - 5} more" if len(failed) > 5 else ""
+    return Finding(not rows, sentence, rows, {"failed_runs": len(rows)})
+
+
+def keys_fresh(project: Project, platform: str) -> Finding:
+    """Keys of the platform's accounts that are older than keys should become."""
+    from marketsync_dagster.config.secrets import STALE_DAYS
+    from marketsync_dagster.ledger.key_ages import credential_ages
+
+    accounts = {channel.account for channel in project.settings.channels_of(platform).values()}
+    ages = [
+        age for age in credential_ages(project.settings, project.ledger) if age.account in accounts
+    ]
+    stale = [age for age in ages if age.stale]
+    unknown = sum(age.days is None for age in ages)
+    sentence = f"{len(stale)} of {len(ages)} keys are older than {STALE_DAYS} days"
+    if stale:
+        sentence += ": " + ", ".join(dict.fromkeys(age.account for age in stale))
+    if unknown:
+        sentence += f"; of {unknown} nobody has said how old they are"
+    rows = [
+        {
+            "account": age.account,
+            "key": age.path,
+            "days": age.days or 0,
+            "known_from": age.source,
+            "next_step": age.next_step,
+        }
+        for age in stale
+    ]
+    oldest = max((age.days for age in ages if age.days is not None), default=0)
+    numbers = {"stale_keys": len(stale), "keys": len(ages), "unknown": unknown}
+    return Finding(not stale, sentence, rows, {**numbers, "oldest_days": oldest}, warn=True)

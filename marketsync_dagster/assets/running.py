@@ -15,6 +15,7 @@ import dagster as dg
 from marketsync_dagster.assets.checks import evaluations, verdicts
 from marketsync_dagster.assets.findings import every_outlet, told
 from marketsync_dagster.assets.tables import TABLE_ROWS
+from marketsync_dagster.resources.dead_runs import note_process
 from marketsync_dagster.resources.options import RunOptions
 from marketsync_dagster.resources.project import ProjectResource
 
@@ -35,6 +36,7 @@ NO_CHANNEL = "no channel"
 
 def open_run(context: Context, project: ProjectResource, options: RunOptions) -> Project:
     """The project of this run, in the name of whoever asked for the run."""
+    note_process(context.instance, context.run.run_id, context.run.tags)
     return project.open(user=options.author(context.run.tags))
 
 

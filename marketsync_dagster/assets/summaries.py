@@ -19,13 +19,16 @@ from marketsync_dagster.assets.findings import (
     every_outlet,
     freshness,
     guard,
+    keys_fresh,
     mapping_coverage,
+    runs,
     schema,
     told,
 )
 from marketsync_dagster.assets.pos import CATALOG, EXTRACT
 from marketsync_dagster.assets.specs import title
 from marketsync_dagster.catalog import columns as frames
+from marketsync_dagster.config.secrets import STALE_DAYS
 from marketsync_dagster.resources.boundary import guarded
 from marketsync_dagster.resources.project import ProjectResource
 
@@ -44,95 +47,102 @@ class Check:
 
 
 def pos_checks() -> dg.AssetChecksDefinition:
-    """`every_outlet` and `conservation` of the extracts, `schema` of the catalogs."""
-    return _step(
-        "pos_checks",
-        [
-            Check(
-                EXTRACT,
-                "every_outlet",
-                "How many outlets need attention, each with its reason and next step.",
-                lambda project: every_outlet(
-                    project, "pos_extract", list(project.settings.outlets)
-                ),
+    """The checks of the till's assets, in one step."""
+    return _step("pos_checks", checks_of_pos(), own_stages=["pos_catalog"])
+
+
+def checks_of_pos() -> list[Check]:
+    """`every_outlet`, `conservation` and `runs` of the extracts, `schema` of the catalogs."""
+    return [
+        Check(
+            EXTRACT,
+            "every_outlet",
+            "How many outlets need attention, each with its reason and next step.",
+            lambda project: every_outlet(project, "pos_extract", list(project.settings.outlets)),
+        ),
+        Check(
+            EXTRACT,
+            "conservation",
+            "Records = accepted + rejected + duplicates, for the extract in force.",
+            conservation_of_extracts,
+        ),
+        Check(
+            CATALOG,
+            "schema",
+            "Every stored catalog has the columns that it should have.",
+            lambda project: schema(
+                project, ("pos", "catalog"), frames.CATALOG, list(project.settings.outlets)
             ),
-            Check(
-                EXTRACT,
-                "conservation",
-                "Records = accepted + rejected + duplicates, for the extract in force.",
-                conservation_of_extracts,
-            ),
-            Check(
-                CATALOG,
-                "schema",
-                "Every stored catalog has the columns that it should have.",
-                lambda project: schema(
-                    project, ("pos", "catalog"), frames.CATALOG, list(project.settings.outlets)
-                ),
-            ),
-        ],
-        own_stages=["pos_catalog"],
-    )
+        ),
+        Check(
+            EXTRACT,
+            "runs",
+            "No run has failed that was not made good since.",
+            runs,
+        ),
+    ]
 
 
 def platform_checks(platform: str) -> dg.AssetChecksDefinition:
     """The checks of one platform, in one step."""
+    own = [f"{platform}_{part}" for part in ("products", "sku_mapping", "price_feed")]
+    return _step(f"{platform}_checks", checks_of_platform(platform), own_stages=own)
+
+
+def checks_of_platform(platform: str) -> list[Check]:
+    """The checks over all outlets of one platform."""
     listings = dg.AssetKey([platform, "listings"])
     stage = f"{platform}_listings"
 
     def sold(project: "Project") -> list[str]:
         return list(project.settings.channels_of(platform))
 
-    return _step(
-        f"{platform}_checks",
-        [
-            Check(
-                dg.AssetKey([platform, "sku_mapping"]),
-                "mapping_coverage",
-                f"At least {COVERAGE:.0%} of each outlet's rows are mapped to a product of "
-                f"{title(platform)}.",
-                lambda project: mapping_coverage(project, platform),
-            ),
-            Check(
-                dg.AssetKey([platform, "price_feed"]),
-                "schema",
-                "Every stored feed has the columns that it should have.",
-                lambda project: schema(
-                    project, (platform, "price_feed"), frames.FEED, sold(project)
-                ),
-            ),
-            Check(
-                listings,
-                "every_outlet",
-                "How many outlets need attention, each with its reason and next step.",
-                lambda project: every_outlet(project, stage, sold(project)),
-            ),
-            Check(
-                listings,
-                "guard",
-                "No plan and no row is held back by the guard.",
-                lambda project: guard(project, platform),
-            ),
-            Check(
-                listings,
-                "conservation",
-                "Catalog rows = unmapped + held + unchanged + deselected + sent, and every sent "
-                "row has one outcome.",
-                lambda project: conservation_of_channels(project, platform),
-            ),
-            Check(
-                listings,
-                "freshness",
-                "Every channel that is switched on succeeded recently enough.",
-                lambda project: freshness(project, platform),
-            ),
-        ],
-        own_stages=[
-            f"{platform}_products",
-            f"{platform}_sku_mapping",
-            f"{platform}_price_feed",
-        ],
-    )
+    return [
+        Check(
+            dg.AssetKey([platform, "sku_mapping"]),
+            "mapping_coverage",
+            f"At least {COVERAGE:.0%} of each outlet's rows are mapped to a product of "
+            f"{title(platform)}.",
+            lambda project: mapping_coverage(project, platform),
+        ),
+        Check(
+            dg.AssetKey([platform, "price_feed"]),
+            "schema",
+            "Every stored feed has the columns that it should have.",
+            lambda project: schema(project, (platform, "price_feed"), frames.FEED, sold(project)),
+        ),
+        Check(
+            listings,
+            "every_outlet",
+            "How many outlets need attention, each with its reason and next step.",
+            lambda project: every_outlet(project, stage, sold(project)),
+        ),
+        Check(
+            listings,
+            "guard",
+            "No plan and no row is held back by the guard.",
+            lambda project: guard(project, platform),
+        ),
+        Check(
+            listings,
+            "conservation",
+            "Catalog rows = unmapped + held + unchanged + deselected + sent, and every sent "
+            "row has one outcome.",
+            lambda project: conservation_of_channels(project, platform),
+        ),
+        Check(
+            listings,
+            "freshness",
+            "Every channel that is switched on succeeded recently enough.",
+            lambda project: freshness(project, platform),
+        ),
+        Check(
+            listings,
+            "keys_fresh",
+            f"No key of an account is older than {STALE_DAYS} days, as far as is known.",
+            lambda project: keys_fresh(project, platform),
+        ),
+    ]
 
 
 def _step(

@@ -19,6 +19,7 @@ from marketsync_dagster.assets.summaries import platform_checks, pos_checks
 from marketsync_dagster.automation.jobs import asset_jobs
 from marketsync_dagster.automation.op_jobs import connections_job, plan_job
 from marketsync_dagster.automation.partitions import outlet_partitions
+from marketsync_dagster.automation.retention import retention_job
 from marketsync_dagster.automation.schedules import schedules
 from marketsync_dagster.automation.sensors import sensors
 from marketsync_dagster.resources.frames import FramesIOManager
@@ -55,7 +56,7 @@ def build_definitions(
             outlet_ok_check(listings, f"{platform}_listings", partitions),
             platform_checks(platform),
         ]
-    jobs = [*asset_jobs(assets, platforms), plan_job, connections_job]
+    jobs = [*asset_jobs(assets, platforms), plan_job, connections_job, retention_job]
     resources: dict[str, Any] = {
         "project": ProjectResource(config=str(settings.file)),
         "options": RunOptions(),

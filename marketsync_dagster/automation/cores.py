@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
+from marketsync_dagster.values.words import counted
+
 RunState = Literal["none", "active", "judged", "lost"]
 """Of a run that was asked for: not asked for, queued or running, gone through with a verdict in
 the ledger, or ended without one (killed, lost, failed before the stage)."""
@@ -150,10 +152,12 @@ class Waiting:
     """The newest push of the channel: whether something has moved since."""
     automatic: bool = True
     """Whether rows may go again without a person: push_enabled and auto_push."""
-    closed_until: float = 0.0
-    """The platform asked to be left alone until then."""
+    closed_for: float = 0.0
+    """The platform asked to be left alone for so many seconds from now."""
     busy: str = ""
     """A queued or running run of the same job, for people."""
+    paused: str = ""
+    """Until when, by whom and why the channel is paused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,21 +189,27 @@ def pending_retries(
         attempt = known.attempt + 1
         what = f"plan-{one.plan}" if one.plan else f"after-{one.last_push or 'nothing'}"
         key = f"pending_retries:{one.platform}:{one.outlet}:{what}:{attempt}"
-        why = f"approved plan {one.plan}" if one.plan else f"{one.rows} rows must go again"
+        why = (
+            f"approved plan {one.plan}" if one.plan else f"{counted(one.rows, 'row')} must go again"
+        )
         decision.memory[channel] = Tried(attempt, now, one.plan, one.rows)
         decision.launches.append(Launch(one.outlet, key, why, one.platform))
     return decision
 
 
 def _why_not(one: Waiting, known: Tried, now: float) -> str:
+    if one.paused:
+        return one.paused
     if one.busy:
         return one.busy
     if not one.plan and not one.automatic:
-        return f"{one.rows} rows wait for a person: auto_push is off"
-    if one.closed_until > now:
-        return f"the platform asked to wait another {one.closed_until - now:.0f} s"
+        waits = "row waits" if one.rows == 1 else "rows wait"
+        return f"{one.rows:,} {waits} for a person: auto_push is off"
+    if one.closed_for > 0:
+        return f"the platform asked to wait another {one.closed_for:.0f} s"
     pause = pause_after(known.attempt) if known.attempt else 0.0
-    if known.at + pause > now:
+    # an attempt in the future was made before the clock was set back: nobody knows how long ago
+    if known.at <= now < known.at + pause:
         return f"tried {known.attempt} times; again in {known.at + pause - now:.0f} s"
     return ""
 

@@ -27,7 +27,7 @@ DONE, FAILED, HELD, BAD = 0, 1, 3, 4
 """Exit codes (DESIGN 9): done, error, something is held, bad outlets or refused rows."""
 
 HELD_STATES = ("held", "held again", "rows held")
-WITHOUT_OUTLETS = ("plan", "test_connections")
+WITHOUT_OUTLETS = ("plan", "test_connections", "retention")
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +67,14 @@ def launch(
     """
     from marketsync_dagster.automation.assembly import build_definitions
     from marketsync_dagster.automation.partitions import contiguous_ranges, range_tags
+    from marketsync_dagster.resources.dead_runs import end_dead_runs, process_tags
 
     every = list(project.settings.outlets)
     definitions = build_definitions(project.settings)
     _check_words(job, outlets, every, definitions)
     chosen = dict(options or {})
     chosen.setdefault("created_by", project.user)
-    tags = {"marketsync/trigger": "command line", "user": project.user}
+    tags = {"marketsync/trigger": "command line", "user": project.user, **process_tags()}
     if job in WITHOUT_OUTLETS:
         stretches: list[dict[str, str]] = [{}]
     else:
@@ -84,7 +85,8 @@ def launch(
     errors: list[str] = []
     said: list[str] = []
     success = True
-    with _instance(project) as instance, _watched(progress):
+    with opened_instance(project) as instance, _watched(progress):
+        end_dead_runs(instance)
         for stretch in stretches:
             run = definitions.resolve_job_def(job).execute_in_process(
                 instance=instance,
@@ -152,7 +154,7 @@ def _run_config(
         if outlets:
             said["outlets"] = list(outlets)
         return {**config, "ops": {"preview": {"config": said}}}
-    if job == "test_connections":
+    if job in ("test_connections", "retention"):
         return config | run_config(created_by=options["created_by"])
     return config | run_config(**{"mode": _default_mode(job), **_set(options)})
 
@@ -173,20 +175,13 @@ def _run_id() -> str:
 
 
 @contextmanager
-def _instance(project: Project) -> Iterator[dg.DagsterInstance]:
+def opened_instance(project: Project) -> Iterator[dg.DagsterInstance]:
     """The Dagster instance that the UI shows, made ready if this is its first use."""
     import dagster as dg
 
-    from marketsync_dagster.config.load import dagster_home_of, project_of
+    from marketsync_dagster.automation.dagster_home import prepare_dagster_home
 
-    home = dagster_home_of(project.settings)
-    home.mkdir(parents=True, exist_ok=True)
-    said = project_of(project.settings.file) / "dagster.yaml"
-    link = home / "dagster.yaml"
-    if said.exists() and not link.exists() and not link.is_symlink():
-        # only the file in DAGSTER_HOME is read
-        link.symlink_to(os.path.relpath(said, home))
-    os.environ["DAGSTER_HOME"] = str(home)
+    home = prepare_dagster_home(project.settings)
     os.environ.setdefault("DAGSTER_DISABLE_TELEMETRY", "1")  # also where there is no dagster.yaml
     try:
         instance = dg.DagsterInstance.from_config(str(home))

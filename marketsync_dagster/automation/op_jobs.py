@@ -93,6 +93,8 @@ def preview_op(
 def _row(plan: "Plan", outlet: str, platform: str) -> dict[str, Any]:
     counts = plan.counts()
     findings = "; ".join(finding.message for finding in plan.findings)
+    if plan.pause is not None:
+        findings = plan.pause.words
     return {
         "outlet": outlet,
         "platform": platform,
@@ -102,7 +104,7 @@ def _row(plan: "Plan", outlet: str, platform: str) -> dict[str, Any]:
         "unmapped": counts["unmapped"],
         "deselected": counts["deselected"],
         "verdict": f"held: {findings}" if plan.held else findings or "goes out",
-        "next_step": "",
+        "next_step": plan.pause.resume_command if plan.pause is not None else "",
     }
 
 

@@ -9,6 +9,7 @@ import dagster as dg
 from marketsync_dagster.automation.partitions import range_tags
 from marketsync_dagster.config.settings import Settings
 from marketsync_dagster.resources.boundary import guarded
+from marketsync_dagster.resources.dead_runs import end_dead_runs
 from marketsync_dagster.resources.options import (
     ACCOUNT_TAG,
     SCHEDULE_TAG,
@@ -31,10 +32,11 @@ PLANNED: list[tuple[str, str, dict[str, object], str]] = [
     ("products", "product_sync", {"mode": "partial"}, "New and changed products"),
     ("mappings", "refresh_mappings", {}, "What the platforms list, and the mapping"),
     ("connections", "test_connections", {}, "The credentials of every account"),
+    ("retention", "retention", {}, "What nobody needs any more"),
 ]
 """Key in `schedules`, job, options of the run, what the run is about."""
 
-WITHOUT_OUTLETS = ("test_connections",)
+WITHOUT_OUTLETS = ("test_connections", "retention")
 BY_ACCOUNT = ("partial", "full", "stock")
 """Schedules that an account can have for itself: its channels then go by that one only."""
 
@@ -49,6 +51,8 @@ def schedules(settings: Settings, jobs: dict[str, object]) -> list[dg.ScheduleDe
         outlets = list(settings.outlets)
         if cron is not None:
             about_all = f"{about}, all {len(outlets)} outlets in one run of {job}."
+            if job in WITHOUT_OUTLETS:
+                about_all = f"{about}, in one run of {job}."
             found.append(_schedule(settings, cron, name, job, options, outlets, about_all))
         if name not in BY_ACCOUNT:
             continue
@@ -105,7 +109,11 @@ def _schedule(
 
 
 def active_run(instance: dg.DagsterInstance, job: str) -> str | None:
-    """A queued or running run of `job`, for people: `run 1a2b3c4d is queued`."""
+    """A queued or running run of `job`, for people: `run 1a2b3c4d is queued`.
+
+    Runs whose process is gone are ended first, or a killed one would be in the way for ever.
+    """
+    end_dead_runs(instance)
     runs = instance.get_runs(dg.RunsFilter(job_name=job, statuses=ACTIVE), limit=1)
     if not runs:
         return None

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from marketsync_dagster.automation.alert_sensors import alert_sensors
 from marketsync_dagster.automation.cores import (
     Asked,
     Decision,
@@ -28,6 +29,7 @@ from marketsync_dagster.automation.partitions import range_tags
 from marketsync_dagster.automation.schedules import ACTIVE, active_run
 from marketsync_dagster.config.settings import Settings
 from marketsync_dagster.resources.boundary import guarded
+from marketsync_dagster.resources.dead_runs import end_dead_runs
 from marketsync_dagster.resources.options import TRIGGER_TAG, run_config
 from marketsync_dagster.resources.project import ProjectResource
 
@@ -44,7 +46,9 @@ def sensors(settings: Settings, jobs: Mapping[str, Any]) -> list[dg.SensorDefini
     """The sensors of the configuration."""
     made = [_new_extract()] if "partial_sync" in jobs else []
     pushes = [name for name in jobs if name.startswith("push_")]
-    return [*made, _pending_retries([jobs[name] for name in pushes])] if pushes else made
+    if pushes:
+        made.append(_pending_retries([jobs[name] for name in pushes]))
+    return [*made, *alert_sensors(jobs, settings.platforms())]
 
 
 def _new_extract() -> dg.SensorDefinition:
@@ -145,11 +149,12 @@ def _newest(settings: Settings, outlet: str, found: "list[Found]") -> "Found":
     """The newest file by the extract's time, as the extract stage chooses it."""
     from zoneinfo import ZoneInfo
 
-    from marketsync_dagster.pos.files import extract_time
+    from marketsync_dagster.pos.files import in_order
+    from marketsync_dagster.values.times import utcnow
 
     pattern = settings.outlets[outlet].extract.time_pattern
     zone = ZoneInfo(settings.timezone_of(outlet))
-    return max(found, key=lambda file: extract_time(file.path, pattern=pattern, zone=zone)[0])
+    return in_order(found, now=utcnow(), pattern=pattern, zone=zone)[-1][0]
 
 
 def _mark(file: "Found") -> str:
@@ -171,7 +176,7 @@ def run_state(
     runs = instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: known.run_key}), limit=1)
     if not runs:
         return "active" if now - known.at < START_GRACE_S else "lost"
-    if runs[0].status in ACTIVE:
+    if runs[0].status in ACTIVE and runs[0].run_id not in end_dead_runs(instance):
         return "active"
     state = states_at(project.ledger, "pos_extract").get(outlet)
     judged = state is not None and state.run_id == runs[0].run_id
@@ -214,11 +219,13 @@ def _pending_retries(pushes: list[Any]) -> dg.SensorDefinition:
 def _waiting(instance: dg.DagsterInstance, project: "Project") -> list[Waiting]:
     """What waits on every channel of the configuration that is switched on."""
     from marketsync_dagster.ledger.listings import pending_channels
+    from marketsync_dagster.ledger.pauses import active_pauses, pause_of
     from marketsync_dagster.ledger.plans import approved_channels
     from marketsync_dagster.ledger.pushes import last_push
-    from marketsync_dagster.ledger.quota import closed_until
+    from marketsync_dagster.ledger.quota import closed_for
 
     rows = pending_channels(project.ledger)
+    pauses = active_pauses(project.ledger)
     plans = {
         (outlet, platform): plan for outlet, platform, plan in approved_channels(project.ledger)
     }
@@ -228,6 +235,7 @@ def _waiting(instance: dg.DagsterInstance, project: "Project") -> list[Waiting]:
             at = (outlet, platform)
             if not channel.push_enabled or not (rows.get(at) or at in plans):
                 continue
+            pause = pause_of(pauses, outlet, platform)
             waiting.append(
                 Waiting(
                     outlet=outlet,
@@ -236,8 +244,9 @@ def _waiting(instance: dg.DagsterInstance, project: "Project") -> list[Waiting]:
                     plan=plans.get(at, ""),
                     last_push=last_push(project.ledger, outlet, platform),
                     automatic=channel.auto_push,
-                    closed_until=(closed_until(project.ledger, channel.account) or 0) / 1000,
+                    closed_for=closed_for(project.ledger, channel.account) / 1000,
                     busy=active_run(instance, f"push_{platform}") or "",
+                    paused=pause.words if pause else "",
                 )
             )
     return waiting

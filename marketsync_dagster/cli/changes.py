@@ -194,6 +194,7 @@ def document(plan: Plan) -> dict[str, Any]:
         "deselected": counts["deselected"],
         "to_send": counts["sent"],
         "deselected_because": {reason: n for reason, n in plan.deselected.items() if n},
+        "paused": plan.pause.words if plan.pause else None,
         "findings": [asdict(finding) for finding in plan.findings],
         "rows": rows.to_dict(orient="records"),
     }
@@ -210,6 +211,8 @@ def _print(plan: dict[str, Any]) -> None:
     )
     for reason, rows in plan["deselected_because"].items():
         say(f"  deselected: {rows:,} {reason}")
+    if plan["paused"] and plan["paused"] not in plan["deselected_because"]:
+        say(f"  {plan['paused']}")
     for finding in plan["findings"]:
         say(f"  guard: {finding_text(finding)}")
     if plan["rows"]:
@@ -227,6 +230,8 @@ def _print_total(plans: list[dict[str, Any]]) -> None:
     elif to_send:
         say(f"to send: {counted(to_send, 'row')}")
         note("next: marketsync run partial_sync")
+    elif any(plan["paused"] for plan in plans):
+        say("nothing to do while channels are paused; every other has been told what to show")
     else:
         say("nothing to do: every channel has been told what it should show")
 

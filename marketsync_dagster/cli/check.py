@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 from marketsync_dagster.cli.output import counted
 from marketsync_dagster.cli.session import config_file
-from marketsync_dagster.config.accounts import PasonsAccount, SecretRef, TrackerAccount
 from marketsync_dagster.config.load import display, load_settings
 from marketsync_dagster.config.problems import At, ConfigMistakes, Mistake, path_text
+from marketsync_dagster.config.secrets import references
 from marketsync_dagster.config.settings import Settings
 from marketsync_dagster.config.yaml_file import Document, read_yaml
 from marketsync_dagster.values.errors import MarketSyncError
@@ -103,18 +103,11 @@ def _mapping_files(settings: Settings) -> Found:
 
 
 def _secrets(settings: Settings) -> Found:
-    refs: list[tuple[At, SecretRef | None]] = []
-    for name, account in settings.accounts.items():
-        if isinstance(account, TrackerAccount):
-            refs.append((("accounts", name, "api_key"), account.api_key))
-            refs.append((("accounts", name, "api_secret"), account.api_secret))
-        elif isinstance(account, PasonsAccount):
-            refs.append((("accounts", name, "auth", "key"), account.auth.key))
-    for index, target in enumerate(settings.alerts.targets):
-        refs.append((("alerts", "targets", index), target))
-    for at, ref in refs:
-        if ref is not None and not os.environ.get(ref.env):
-            yield "warning", at, f"environment variable {ref.env} is not set here"
+    for reference in references(settings):
+        name = reference.ref.env
+        # what is stored is in the ledger, which is not opened here: `secrets list` looks there
+        if name is not None and not os.environ.get(name):
+            yield "warning", reference.at, f"environment variable {name} is not set here"
 
 
 def _channels(settings: Settings) -> Found:

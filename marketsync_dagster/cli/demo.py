@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from marketsync_dagster.config.settings import Channel, Settings
     from marketsync_dagster.stages.project import Project
 
-_OWN = ("ledger.db", "ledger.db-wal", "ledger.db-shm", "sandbox.json", "frames", "archive")
+_LEDGER = ("ledger.db", "ledger.db-wal", "ledger.db-shm")
+_OWN = ("sandbox.json", "frames", "archive")
 
 
 def register(app: typer.Typer) -> None:
@@ -98,11 +99,11 @@ def demo(
 
 def _begin() -> Settings:
     """The configuration, everything that earlier demos kept for it removed."""
+    from marketsync_dagster.automation.dagster_home import prepare_dagster_home
     from marketsync_dagster.cli.children import running_sandbox
     from marketsync_dagster.cli.demo_values import is_local, set_demo_secrets
-    from marketsync_dagster.cli.local import prepare_dagster_home
     from marketsync_dagster.cli.session import settings as load
-    from marketsync_dagster.ledger.urls import VARIABLE
+    from marketsync_dagster.ledger.urls import VARIABLE, is_postgres
 
     settings = load()
     if not settings.accounts or not all(is_local(a.base_url) for a in settings.accounts.values()):
@@ -110,14 +111,18 @@ def _begin() -> Settings:
             f"{settings.file} has accounts beyond this machine: the demo is for the sandbox",
             "unset MARKETSYNC_CONFIG, or run the demo in a checkout of MarketSync",
         )
-    if os.environ.get(VARIABLE):
+    if os.environ.get(VARIABLE) and not is_postgres():
         raise ConfigError(
             f"{VARIABLE} is set: the demo begins with an empty ledger, and would not touch yours",
             f"env -u {VARIABLE} marketsync demo",
         )
     if (url := running_sandbox(settings.home)) is not None:
         raise ConfigError(f"a sandbox runs for this project, at {url}", "end it first")
-    for name in _OWN:
+    if is_postgres():
+        from marketsync_dagster.cli.demo_ledger import begin_in_postgres
+
+        begin_in_postgres(settings)
+    for name in _OWN if is_postgres() else (*_LEDGER, *_OWN):
         path = settings.home / name
         if path.is_dir():
             shutil.rmtree(path)

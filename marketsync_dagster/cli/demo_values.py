@@ -13,7 +13,9 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from marketsync_dagster.config.settings import PasonsAccount, Settings, TrackerAccount
+from marketsync_dagster.cli.demo_stores import pasons_stores
+from marketsync_dagster.config.secrets import references
+from marketsync_dagster.config.settings import SecretRef, Settings, TrackerAccount
 from marketsync_dagster.values.errors import ExtractError
 
 NEW_SHARE = 10
@@ -28,6 +30,23 @@ def is_local(base_url: str) -> bool:
 
 def demo_secrets(settings: Settings) -> dict[str, str]:
     """Variable -> obviously fake value, for each secret of the accounts on this machine."""
+    fakes = _fakes(settings)
+    return {ref.env: fakes[str(ref)] for ref in _local_refs(settings) if ref.env is not None}
+
+
+def demo_stored(settings: Settings) -> dict[str, str]:
+    """The same for the secrets that are to be stored: name -> obviously fake value."""
+    fakes = _fakes(settings)
+    return {ref.secret: fakes[str(ref)] for ref in _local_refs(settings) if ref.secret is not None}
+
+
+def _local_refs(settings: Settings) -> list[SecretRef]:
+    known = _fakes(settings)
+    return [one.ref for one in references(settings) if one.account and str(one.ref) in known]
+
+
+def _fakes(settings: Settings) -> dict[str, str]:
+    """Reference -> value."""
     found: dict[str, str] = {}
     for name, account in settings.accounts.items():
         if not is_local(account.base_url):
@@ -35,11 +54,13 @@ def demo_secrets(settings: Settings) -> dict[str, str]:
         short = re.sub(r"^(tracker|pasons)(_ke)?_", "", name)
         if isinstance(account, TrackerAccount):
             kind = "live" if account.environment == "live" else "demo"
-            found[account.api_key.env] = f"pk_{kind}_example_{short}"
+            found[str(account.api_key)] = f"pk_{kind}_example_{short}"
             if account.api_secret is not None:
-                found[account.api_secret.env] = f"sk_secret_example_{short}"
+                found[str(account.api_secret)] = f"sk_secret_example_{short}"
         elif account.auth.key is not None:
-            found[account.auth.key.env] = f"pasons_example_{short}"
+            found[str(account.auth.key)] = f"pasons_example_{short}"
+            if account.auth.secret is not None:
+                found[str(account.auth.secret)] = f"pasons_secret_example_{short}"
     return found
 
 
@@ -56,8 +77,10 @@ def sandbox_seed(settings: Settings) -> dict[str, Any]:
     The products are those of the outlets' newest extracts that have a barcode, but for one in
     ten, and those of the mapping files. An extract that cannot be read gives none.
     """
-    secrets = demo_secrets(settings)
-    fakes = {name: os.environ.get(name) or value for name, value in secrets.items()}
+    fakes = _fakes(settings)
+    for ref in _local_refs(settings):
+        if ref.env is not None:
+            fakes[str(ref)] = os.environ.get(ref.env) or fakes[str(ref)]
     tracker: list[dict[str, Any]] = []
     stores: list[dict[str, Any]] = []
     for name, account in settings.accounts.items():
@@ -66,7 +89,7 @@ def sandbox_seed(settings: Settings) -> dict[str, Any]:
         if isinstance(account, TrackerAccount):
             tracker.append(_tracker_account(name, account, fakes))
         else:
-            stores.append(_pasons_store(name, account, settings, fakes))
+            stores += pasons_stores(name, account, settings, fakes)
     products = _products(settings) if tracker else []
     demo = all(account["demo"] for account in tracker)
     return {
@@ -80,7 +103,7 @@ def sandbox_seed(settings: Settings) -> dict[str, Any]:
 
 def _tracker_account(name: str, account: TrackerAccount, fakes: dict[str, str]) -> dict[str, Any]:
     seed: dict[str, Any] = {
-        "api_key": fakes[account.api_key.env],
+        "api_key": fakes[str(account.api_key)],
         "supermarket_id": name,
         "plan": "unlimited",
         "max_items": account.batch,
@@ -89,33 +112,7 @@ def _tracker_account(name: str, account: TrackerAccount, fakes: dict[str, str]) 
         "demo": account.environment != "live",
     }
     if account.api_secret is not None:
-        seed["api_secret"] = fakes[account.api_secret.env]
-    return seed
-
-
-def _pasons_store(
-    name: str, account: PasonsAccount, settings: Settings, fakes: dict[str, str]
-) -> dict[str, Any]:
-    request = account.request
-    path = re.search(r"/pasons/([^/{}]+)", account.base_url)
-    channel = next((c for c in settings.channels if c.account == name), None)
-    store_id = path[1] if path else (channel.store_id if channel else None) or name
-    seed: dict[str, Any] = {
-        "store_id": store_id,
-        "api_key": fakes[account.auth.key.env] if account.auth.key else "",
-        "scheme": account.auth.scheme,
-        "header": account.auth.header,
-        "username": account.auth.user or "marketsync",
-        "fields": dict(request.fields),
-        "price_type": request.types.get("selling_price", "number"),
-        "stock_type": request.types.get("stock_status", "int01"),
-        "envelope": request.envelope,
-        "results": "all" if account.response.results == "all" else "rejected",
-        "max_items": min(request.batch, 500),
-        "per_minute": account.quota.per_minute,
-    }
-    if request.enum:
-        seed["enum"] = {word: int(kind != "out_of_stock") for kind, word in request.enum.items()}
+        seed["api_secret"] = fakes[str(account.api_secret)]
     return seed
 
 

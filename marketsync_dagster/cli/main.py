@@ -16,15 +16,19 @@ from typer.exceptions import Abort, Exit, TyperException
 
 from marketsync_dagster import __version__
 from marketsync_dagster.cli import (
+    alerts,
     changes,
     demo,
     dev,
+    doctor,
     extract,
     ledger,
     mapping,
+    pause,
     plans,
     run,
     sandbox,
+    secrets,
     setup,
     shown,
 )
@@ -77,7 +81,23 @@ def _options(
     context.obj = {"debug": debug}
 
 
-for _module in (setup, demo, dev, sandbox, run, changes, plans, shown, mapping, extract, ledger):
+for _module in (
+    setup,
+    demo,
+    dev,
+    sandbox,
+    run,
+    changes,
+    plans,
+    pause,
+    shown,
+    mapping,
+    extract,
+    ledger,
+    secrets,
+    alerts,
+    doctor,
+):
     _module.register(app)
 
 

@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from marketsync_dagster.values.redact import scrub
+from marketsync_dagster.values.words import counted
 
 DONE, ERROR, CHANGES, HELD, FINISHED_WITH_FAULTS, USAGE, INTERRUPTED = 0, 1, 2, 3, 4, 64, 130
 """The exit codes of every command (DESIGN 9); 130 after Ctrl-C, as shells expect."""
@@ -115,11 +116,6 @@ def wrapped(text: str, indent: str = "") -> list[str]:
     return textwrap.wrap(
         text, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False
     )
-
-
-def counted(number: int, thing: str) -> str:
-    """`1 row`, `1,200 rows`."""
-    return f"{number:,} {thing}" + ("" if number == 1 else "s")
 
 
 def figures(numbers: Mapping[str, Any], names: Sequence[str]) -> str:

@@ -20,6 +20,7 @@ STATES = ("planned", "held", "approved", "rejected", "superseded", "stale", "pus
 _ROWS_SHOWN = 30
 _MANY = 1_000_000
 _SHORTEST_ID = 6
+_DECISIONS = {"deselected": "paused"}
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone.")]
 By = Annotated[str | None, typer.Option(help="Who decides (default: who is logged in).")]
@@ -133,6 +134,8 @@ def show(plan_id: Id, as_json: Json = False) -> int:
             ", ".join(sorted(currency)),
             held=plan["state"] == "held",
         )
+    elif plan["to_send"] or plan["held"]:
+        note("its rows are not kept any more, see retention.plans_days")
     if plan["state"] == "held":
         say(*decision_commands(plan["plan_id"]))
     return DONE
@@ -141,6 +144,7 @@ def show(plan_id: Id, as_json: Json = False) -> int:
 def approve(plan_id: Id, reason: Reason, by: By = None, as_json: Json = False) -> int:
     from marketsync_dagster.cli.session import opened
     from marketsync_dagster.ledger.extracts import latest_accepted
+    from marketsync_dagster.ledger.pauses import active_pauses, pause_of
     from marketsync_dagster.push import decisions
 
     who, why = _by(by), _reason(reason)
@@ -148,6 +152,7 @@ def approve(plan_id: Id, reason: Reason, by: By = None, as_json: Json = False) -
         found = _plan(project.ledger, plan_id)
         latest = latest_accepted(project.ledger, found.outlet)
         plan = decisions.approve(project.ledger, found.id, who, why, latest.id if latest else "")
+        pause = pause_of(active_pauses(project.ledger), plan.outlet, plan.platform)
     if as_json:
         print_json(decisions.summary(plan))
         return DONE
@@ -156,6 +161,9 @@ def approve(plan_id: Id, reason: Reason, by: By = None, as_json: Json = False) -
         f"plan {plan.id} is approved: {counted(plan.to_send, 'row')} {goes} out in "
         f"{counted(plan.calls, 'call')}"
     )
+    if pause is not None:
+        note(f"the channel is {pause.words}: the plan waits", f"next: {pause.resume_command}")
+        return DONE
     note(
         f"next: marketsync run push_{plan.platform} --outlet {plan.outlet} "
         "(the sensor pending_retries does it by itself when it is switched on)"
@@ -216,7 +224,7 @@ def print_rows(rows: list[dict[str, Any]], most: int, currency: str, *, held: bo
                 price(row, "old_price_minor"),
                 price(row, "price_minor"),
                 row["stock_status"],
-                "held" if place < len(waits) else "to send",
+                "held" if place < len(waits) else _DECISIONS.get(row["disposition"], "to send"),
                 row["reason"] or row["change"],
             )
             for place, row in enumerate(ordered[:most])

@@ -46,6 +46,7 @@ def job_names(settings: Settings) -> list[str]:
         *("full_sync", "partial_sync", "stock_sync", "product_sync", "refresh_mappings"),
         *pushes,
         "test_connections",
+        "retention",
     ]
 
 

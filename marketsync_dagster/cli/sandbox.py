@@ -26,7 +26,7 @@ def sandbox(
     ] = False,
 ) -> int:
     from marketsync_dagster.cli import children
-    from marketsync_dagster.cli.demo_values import demo_secrets, sandbox_seed
+    from marketsync_dagster.cli.demo_values import demo_secrets, demo_stored, sandbox_seed
     from marketsync_dagster.cli.session import settings as load
     from marketsync_dagster.values.errors import MarketSyncError
 
@@ -42,6 +42,12 @@ def sandbox(
     options = ["--delay-ms", str(delay_ms), *(["--no-quota"] if no_quota else [])]
     note("its made-up secrets, for other terminals (marketsync run finds them by itself):")
     note(*(f"  export {name}={value}" for name, value in demo_secrets(settings).items()))
+    note(
+        *(
+            f"  printf %s {value} | marketsync secrets set {name}"
+            for name, value in demo_stored(settings).items()
+        )
+    )
     process = children.start(children.sandbox_command(home, port, *options))
     try:
         with children.ending_with_us():

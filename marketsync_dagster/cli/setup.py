@@ -11,7 +11,7 @@ import typer
 from marketsync_dagster.cli.output import DONE, ERROR, note, print_json, say
 from marketsync_dagster.values.errors import MarketSyncError, UsageError
 
-_IGNORED = (".marketsync/", ".dagster/", "extracts/")
+_IGNORED = (".marketsync/", ".dagster/", "extracts/", "*.key")
 _MAPPING_HEADER = "sku,platform_id,platform_sku,name\n"
 
 

@@ -51,9 +51,11 @@ def history(
     if platform is not None:
         platform_of(settings, platform)
     from marketsync_dagster.ledger.history import last_pushes
+    from marketsync_dagster.ledger.pauses import active_pauses
 
     with opened(given=settings) as project:
         pushes = last_pushes(project.ledger, limit, outlet=outlet, platform=platform)
+        pauses = [one for one in active_pauses(project.ledger) if one.touches(outlet, platform)]
     if as_json:
         print_json(pushes)
     elif not pushes:
@@ -73,6 +75,8 @@ def history(
         )
         rows = [[push[key] for key in keys] for push in pushes]
         table(keys, rows, right=("item_count",), free=("response_message",))
+    for one in pauses:
+        note(f"{one.scope}: {one.words}")
     return DONE
 
 

@@ -9,10 +9,38 @@ import ipaddress
 import re
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import ConfigDict, Field, PrivateAttr, field_validator, model_validator
+from pydantic import Field, PrivateAttr, field_validator, model_validator
 
-from marketsync_dagster.config.problems import Problem, smells_of_secret
+from marketsync_dagster.config.pasons import (
+    PasonsFull,
+    PasonsRequest,
+    PasonsResponse,
+    PasonsStore,
+    PasonsTest,
+    header_name,
+)
+from marketsync_dagster.config.problems import Problem
 from marketsync_dagster.config.scalars import Cron, Day, Name, Number, Section, Whole
+
+__all__ = [
+    "PLATFORMS",
+    "Account",
+    "AccountBase",
+    "PasonsAccount",
+    "PasonsAuth",
+    "PasonsFull",
+    "PasonsRequest",
+    "PasonsResponse",
+    "PasonsStore",
+    "PasonsTest",
+    "Quota",
+    "Retry",
+    "Schedule",
+    "SecretRef",
+    "Timeouts",
+    "TrackerAccount",
+    "secret_name",
+]
 
 PLATFORMS = ("tracker_ke", "pasons")
 """Platforms that can be named in an account; more come with their adapters."""
@@ -21,10 +49,26 @@ Schedule = Literal["partial", "full", "stock"]
 """Schedules that an account can have for itself."""
 
 
-class SecretRef(Section):
-    """Where a secret is to be found, never the secret itself: `{env: NAME}`."""
+_LIKE_A_VALUE = re.compile(r"(?:pk|sk)_|(?=.*[0-9])[a-z0-9]{20,}$")
+"""What is given as a name by mistake may be the secret itself."""
 
-    env: str
+
+def secret_name(text: str) -> str:
+    """`text` if it can be the name of a stored secret; ValueError, without it, if not."""
+    if not re.fullmatch(r"[a-z0-9_]{1,64}", text) or _LIKE_A_VALUE.match(text):
+        raise ValueError(
+            "expected the name of a stored secret (lower-case letters, digits and underscores), "
+            "got something else"
+        )
+    return text
+
+
+class SecretRef(Section):
+    """Where a secret is to be found, never the secret itself: `{env: NAME}`, an environment
+    variable, or `{secret: NAME}`, what `marketsync secrets set NAME` has stored."""
+
+    env: str | None = None
+    secret: str | None = None
 
     _where: str = PrivateAttr(default="")
 
@@ -37,11 +81,41 @@ class SecretRef(Section):
 
     @field_validator("env")
     @classmethod
-    def _is_a_variable(cls, name: str) -> str:
-        if not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+    def _is_a_variable(cls, name: str | None) -> str | None:
+        if name is not None and not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
             # what stands here by mistake may be the secret itself
             raise ValueError("expected the name of an environment variable, got something else")
         return name
+
+    @field_validator("secret")
+    @classmethod
+    def _is_a_name(cls, name: str | None) -> str | None:
+        return name if name is None else secret_name(name)
+
+    @model_validator(mode="after")
+    def _is_one_of_two(self) -> Self:
+        if (self.env is None) == (self.secret is None):
+            got = "nothing" if self.env is None else "both"
+            raise Problem(f"expected either {{env: NAME}} or {{secret: NAME}}, got {got}")
+        return self
+
+    @property
+    def words(self) -> str:
+        """What it refers to, for messages: `environment variable X`, `stored secret x`."""
+        return (
+            f"stored secret {self.secret}"
+            if self.env is None
+            else (f"environment variable {self.env}")
+        )
+
+    @property
+    def how_to_set(self) -> str:
+        """The command that sets it."""
+        return (
+            f"marketsync secrets set {self.secret}"
+            if self.env is None
+            else f"export {self.env}=..."
+        )
 
     @property
     def where(self) -> str:
@@ -53,7 +127,7 @@ class SecretRef(Section):
         self._where = where
 
     def __str__(self) -> str:
-        return f"{{env: {self.env}}}"
+        return f"{{secret: {self.secret}}}" if self.env is None else f"{{env: {self.env}}}"
 
 
 class Quota(Section):
@@ -129,6 +203,9 @@ class TrackerAccount(AccountBase):
     """The doc's "Method 1", the secret in clear in `X-API-Secret`: off unless asked for."""
     environment: Literal["demo", "live"] | None = None
     """Refuses a key of the other kind (`pk_demo_`, `pk_live_`) before any call."""
+    supermarket: str | None = Field(default=None, min_length=1)
+    """Our name among the prices that a product shows (`current_prices`); null: the only one at the
+    channel's location is ours. Needed for reading back alone."""
     batch: Whole = Field(default=100, ge=1, le=500)
     max_bytes: Whole = Field(default=90_000, ge=1_000)
 
@@ -150,12 +227,25 @@ class PasonsAuth(Section):
     scheme: Literal["bearer", "header", "basic", "none"] = "bearer"
     key: SecretRef | None = None
     header: str = "X-API-Key"
+    prefix: str = ""
+    """With the scheme `header`, what stands before the key: `Token `."""
     user: str = ""
+    """With the scheme `basic`; the key is its password."""
+    secret: SecretRef | None = None
+    """A second secret, sent beside the key in a header of its own."""
+    secret_header: str = "X-API-Secret"  # noqa: S105 - the name of a header
 
-    @field_validator("header")
+    @field_validator("header", "secret_header")
     @classmethod
     def _header_is_one(cls, name: str) -> str:
-        return _header_name(name)
+        return header_name(name)
+
+    @field_validator("prefix", "user")
+    @classmethod
+    def _text_is_plain(cls, text: str) -> str:
+        if not text.isascii() or not text.isprintable():
+            raise ValueError("expected printable ASCII, got something else")
+        return text
 
     @model_validator(mode="after")
     def _key_is_given(self) -> Self:
@@ -163,101 +253,24 @@ class PasonsAuth(Section):
             raise Problem(
                 f"expected a secret because the scheme is {self.scheme}, got nothing", ("key",)
             )
-        return self
-
-
-def _header_name(name: str) -> str:
-    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]+", name):
-        raise ValueError("expected the name of an HTTP header")
-    return name
-
-
-class PasonsStore(Section):
-    """Where the store's id goes in a request."""
-
-    model_config = ConfigDict(**(Section.model_config | {"populate_by_name": True}))
-    in_: Literal["path", "header", "body", "query", "none"] = Field(default="none", alias="in")
-    name: str = Field(default="store_id", min_length=1)
-
-
-class PasonsRequest(Section):
-    """What a request looks like; the wire contract is configuration (contract section 3.2)."""
-
-    method: Literal["POST", "PUT", "PATCH"] = "POST"
-    path: str = "/v1/inventory"
-    store: PasonsStore = PasonsStore()
-    envelope: str | None = None
-    fields: dict[Literal["sku", "selling_price", "stock_status"], str] = Field(default_factory=dict)
-    types: dict[
-        Literal["selling_price", "stock_status"],
-        Literal["number", "string", "minor_units", "int01", "bool", "enum"],
-    ] = Field(default_factory=dict)
-    enum: dict[Literal["in_stock", "limited_stock", "out_of_stock"], str] = Field(
-        default_factory=dict
-    )
-    headers: dict[str, str] = Field(default_factory=dict)
-    """Sent as they are; what is secret goes into `auth`."""
-    batch: Whole = Field(default=500, ge=1, le=10_000)
-    max_bytes: Whole = Field(default=250_000, ge=1_000)
-
-    @field_validator("path")
-    @classmethod
-    def _path_is_absolute(cls, path: str) -> str:
-        if not re.fullmatch(r"/[^?#@\s\\]*", path):
-            raise ValueError("expected a path that begins with / and has no query")
-        return path
-
-    @field_validator("headers")
-    @classmethod
-    def _headers_are_plain(cls, headers: dict[str, str]) -> dict[str, str]:
-        for name, value in headers.items():
-            _header_name(name)
-            if smells_of_secret(name):
-                raise ValueError(
-                    f"expected no secret in clear: {name} belongs into auth, as {{env: NAME}}, "
-                    "got one"
-                )
-            if not value.isascii() or not value.isprintable():
-                raise ValueError(f"expected printable ASCII for {name}, got something else")
-        return headers
-
-    @model_validator(mode="after")
-    def _types_fit(self) -> Self:
-        if self.types.get("selling_price", "number") not in ("number", "string", "minor_units"):
-            raise Problem("expected number, string or minor_units", ("types", "selling_price"))
-        stock = self.types.get("stock_status", "int01")
-        if stock not in ("int01", "bool", "enum"):
-            raise Problem("expected int01, bool or enum", ("types", "stock_status"))
-        if stock == "enum" and len(self.enum) != 3:
+        if self.scheme == "basic" and ":" in self.user:
+            raise Problem("expected a name without a colon, got one with it", ("user",))
+        if self.prefix and self.scheme != "header":
             raise Problem(
-                "expected a word for each of in_stock, limited_stock and out_of_stock "
-                f"because types.stock_status is enum, got {len(self.enum)}",
-                ("enum",),
+                f"expected nothing, because the scheme is {self.scheme}, got a prefix", ("prefix",)
             )
-        names = [
-            self.fields.get("sku", "sku"),
-            self.fields.get("selling_price", "selling_price"),
-            self.fields.get("stock_status", "stock_status"),
-        ]
-        if len(set(names)) != 3 or not all(names):
-            raise Problem(f"expected three different names, got {', '.join(names)}", ("fields",))
+        if self.secret is not None and self.secret_header.lower() in self.taken():
+            raise Problem(
+                f"expected a header of its own, got {self.secret_header}, which carries the key",
+                ("secret_header",),
+            )
         return self
 
-
-class PasonsResponse(Section):
-    """How per-item results are found in an answer."""
-
-    items: str | None = "results"
-    key: str = "sku"
-    status: str = "status"
-    error: str = "error"
-    results: Literal["all", "failures_only"] = "failures_only"
-    if_absent: Literal["accepted_unverified", "unknown"] = "accepted_unverified"
-
-
-class PasonsTest(Section):
-    method: Literal["HEAD", "GET", "POST_empty_array"] = "POST_empty_array"
-    expect: list[Whole] = Field(default_factory=lambda: [200, 204, 400, 405, 422])
+    def taken(self) -> frozenset[str]:
+        """The headers, in lower case, that carry credentials besides `secret_header`."""
+        if self.scheme == "none":
+            return frozenset()
+        return frozenset({self.header.lower() if self.scheme == "header" else "authorization"})
 
 
 class PasonsAccount(AccountBase):
@@ -268,7 +281,42 @@ class PasonsAccount(AccountBase):
     request: PasonsRequest = PasonsRequest()
     response: PasonsResponse = PasonsResponse()
     full_push: Literal["upsert", "replace"] = "upsert"
+    """What a full push does to what it leaves out: nothing, or takes it off sale."""
     test_connection: PasonsTest = PasonsTest()
+
+    def carries_the_store(self) -> bool:
+        """Whether requests tell the store: in header, body or query, or in a place in the URL."""
+        request = self.request
+        if request.store.in_ in ("header", "body", "row", "query"):
+            return True
+        paths = [self.base_url, request.path, self.test_connection.path or ""]
+        if request.full is not None:
+            paths.append(request.full.path or "")
+        return any("{store_id}" in path for path in paths)
+
+    @model_validator(mode="after")
+    def _parts_fit_together(self) -> Self:
+        request = self.request
+        if request.full is not None and self.full_push != "replace":
+            raise Problem(
+                f"expected full_push: replace, because request.full is given, got {self.full_push}",
+                ("full_push",),
+            )
+        credentials = set(self.auth.taken())
+        if self.auth.secret is not None:
+            credentials.add(self.auth.secret_header.lower())
+        places: dict[tuple[str, ...], list[str]] = {("request", "headers"): list(request.headers)}
+        if request.full is not None:
+            places["request", "full", "headers"] = list(request.full.headers)
+        if request.store.in_ == "header":
+            places["request", "store", "name"] = [request.store.name]
+        for at, names in places.items():
+            for name in names:
+                if name.lower() in credentials:
+                    raise Problem(
+                        f"expected another header, got {name}, which carries the credentials", at
+                    )
+        return self
 
 
 Account = Annotated[TrackerAccount | PasonsAccount, Field(discriminator="platform")]

@@ -66,6 +66,9 @@ class GuardSettings(Section):
     max_out_of_stock_share: Share = 0.2
     max_shrink: Share = 0.2
     max_held_rows: Whole = Field(default=50, ge=0)
+    window_hours: Number | None = Field(default=24, ge=0, le=48)
+    """Over so many hours the plans of a channel are judged like one; 0 or null: each by itself.
+    What was sent is kept in full for 48 hours at least."""
     min_rows: Whole = Field(default=20, ge=0)
     """Share rules need at least this many rows to mean anything."""
     initial: Literal["approve", "auto"] = "approve"

@@ -79,17 +79,35 @@ class Schedules(Section):
     mappings: Cron = "0 3 * * *"
     reconcile: Cron = "0 4 * * *"
     connections: Cron = "0 * * * *"
+    retention: Cron = "30 4 * * *"
 
 
 class Alerts(Section):
+    """Who is told when something needs people, as apprise URLs, and after how long a silence."""
+
     targets: list[SecretRef] = Field(default_factory=list)
     no_success_hours: Number = Field(default=2, gt=0)
+    when_over: bool = True
+    """Whether people are told, too, when what they were told of has passed."""
 
 
 class Retention(Section):
+    """How long what grows is kept. What present listings, the guard and open decisions stand on
+    stays, however old it is."""
+
     runs_days: Whole = Field(default=90, ge=1)
+    """Dagster's runs with their events and logs, failures of outlets, alerts that are over."""
     api_calls_days: Whole = Field(default=30, ge=1)
     extracts_days: Whole = Field(default=90, ge=1)
+    """Archived originals, and what was said of them."""
+    events_days: Whole = Field(default=400, ge=1)
+    """Changes of listings but the newest of each SKU, and the pushes that made them."""
+    plans_days: Whole = Field(default=90, ge=1)
+    """Plans that were not sent, and the rows of those that were."""
+    ticks_days: Whole = Field(default=30, ge=1)
+    """Ticks of schedules and sensors; what dagster.yaml says is at most as long."""
+    backups: Whole = Field(default=14, ge=1)
+    """How many of the ledger's backups in the project's own folder."""
 
 
 class Settings(Section):

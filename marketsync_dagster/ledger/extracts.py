@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import delete, select
+from sqlalchemy import Connection, case, delete, literal, select, update
 
 from marketsync_dagster.ledger.engine import Ledger
 from marketsync_dagster.ledger.sql import insert_into
-from marketsync_dagster.ledger.tables import absence, extract
+from marketsync_dagster.ledger.tables import absence, extract, listing
 from marketsync_dagster.values.redact import scrub
 
 ACCEPTED = "accepted"
@@ -36,7 +36,7 @@ class ExtractRecord:
     """full or delta."""
     extract_time: str
     time_source: str
-    """declared, name, mtime or forced."""
+    """declared, name, mtime or forced; overruled: it was of the future, see `record_extract`."""
     read_at: str
     state: str
     """accepted or refused."""
@@ -59,7 +59,9 @@ def extract_id(outlet: str, sha256: str) -> str:
 def record_extract(ledger: Ledger, record: ExtractRecord) -> None:
     """Remember `record`. The same content read again replaces what was known of it.
 
-    An accepted extract is never turned into a refused one: listings point to it.
+    An accepted extract is never turned into a refused one: listings point to it. After one that a
+    person has forced nothing of the outlet is newer: what a wrong clock had put into the future is
+    of the same time.
     """
     row = asdict(record) | {"reason": scrub(record.reason)}
     with ledger.begin() as conn:
@@ -74,6 +76,29 @@ def record_extract(ledger: Ledger, record: ExtractRecord) -> None:
             ),
             row,
         )
+        if record.forced_by and record.state == ACCEPTED:
+            _overrule(conn, record)
+
+
+def _overrule(conn: Connection, forced: ExtractRecord) -> None:
+    """Let nothing that is known of the outlet be newer than what was forced."""
+    other = (extract.c.outlet == forced.outlet) & (extract.c.id != forced.id)
+    words, read_at = "its time was wrong, it said: ", extract.c.read_at
+    conn.execute(
+        update(extract)
+        .where(other, extract.c.extract_time > forced.extract_time)
+        .values(
+            extract_time=forced.extract_time,
+            time_source="overruled",
+            reason=literal(words) + extract.c.extract_time,
+            read_at=case((read_at > forced.read_at, forced.read_at), else_=read_at),
+        )
+    )
+    conn.execute(
+        update(listing)
+        .where(listing.c.outlet == forced.outlet, listing.c.extract_time > forced.extract_time)
+        .values(extract_time=forced.extract_time)
+    )
 
 
 def latest_accepted(ledger: Ledger, outlet: str) -> ExtractRecord | None:

@@ -19,6 +19,9 @@ from marketsync_dagster.ledger.tables import lease
 from marketsync_dagster.values.errors import Busy
 from marketsync_dagster.values.times import to_iso
 
+LONGEST_S = 3_600
+"""No lease is taken for longer at a time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Lease:
@@ -42,9 +45,12 @@ def take_lease(
 
     Free are a lease that nobody holds, one that has expired, and one whose process on this host
     has gone. Busy otherwise, naming the holder, since when and until when. A holder that takes its
-    own lease again finds it busy too. `now` defaults to the clock that all writers share.
+    own lease again finds it busy too. `now` defaults to the clock that all writers share. A lease
+    that ends later than any would is from before the clock was set back: it holds for `ttl_s` from
+    now, unless its holder renews it.
     """
     me = this_process()
+    busy = None
     with ledger.begin() as conn:
         lock_key(conn, f"lease {name}")
         moment = _now(conn, now)
@@ -52,7 +58,7 @@ def take_lease(
         if row is not None:
             present = Lease(**row)
             if present.expires_at > to_iso(moment) and not _is_orphan(present):
-                raise _busy(present)
+                busy = _no_longer_than(conn, present, moment, ttl_s)
         taken = Lease(
             name=name,
             holder=holder,
@@ -63,7 +69,10 @@ def take_lease(
             acquired_at=to_iso(moment),
             expires_at=to_iso(moment + timedelta(seconds=ttl_s)),
         )
-        upsert(conn, lease, [asdict(taken)])
+        if busy is None:
+            upsert(conn, lease, [asdict(taken)])
+    if busy is not None:
+        raise _busy(busy)
     return taken
 
 
@@ -103,10 +112,32 @@ def holder_of(ledger: Ledger, name: str, now: datetime | None = None) -> Lease |
     return None if free else present
 
 
+def alive(conn: Connection, now: datetime | None = None) -> list[Lease]:
+    """Every lease that somebody holds at this moment, by name."""
+    moment = to_iso(_now(conn, now))
+    rows = conn.execute(select(lease).order_by(lease.c.name)).mappings()
+    held = [Lease(**row) for row in rows]
+    return [one for one in held if one.expires_at > moment and not _is_orphan(one)]
+
+
+def channel_lease(outlet: str, platform: str) -> str:
+    """The name of a channel's lease: one push at a time."""
+    return f"channel {outlet}/{platform}"
+
+
 def _now(conn: Connection, now: datetime | None) -> datetime:
     if now is not None:
         return now
     return datetime.fromtimestamp(clock_ms(conn) / 1000, tz=UTC)
+
+
+def _no_longer_than(conn: Connection, present: Lease, moment: datetime, ttl_s: float) -> Lease:
+    """The lease as it is, or ending soon if it ends later than any lease would."""
+    if present.expires_at <= to_iso(moment + timedelta(seconds=max(LONGEST_S, ttl_s))):
+        return present
+    soon = to_iso(moment + timedelta(seconds=ttl_s))
+    conn.execute(update(lease).where(lease.c.name == present.name).values(expires_at=soon))
+    return replace(present, expires_at=soon)
 
 
 def _is_orphan(held: Lease) -> bool:

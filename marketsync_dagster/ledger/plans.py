@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import case, func, insert, select, update
 
 from marketsync_dagster.ledger import tables as t
 from marketsync_dagster.values.errors import PlanError
 from marketsync_dagster.values.times import to_iso, utcnow
 
 if TYPE_CHECKING:
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, Select
 
     from marketsync_dagster.ledger.engine import Ledger
 
@@ -51,6 +52,19 @@ class PlanRecord:
     decided_by: str | None = None
     decided_reason: str | None = None
     decided_at: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RecentPlan:
+    """What the guard's window has to know of a plan; its rows are apart (`rows_of`)."""
+
+    id: str
+    kind: str
+    state: str
+    held: int
+    verdict: str
+    accepted_rows: int | None
+    """Rows that its extract brought, if that was a full one."""
 
 
 _ALL = [t.plan.c[name] for name in PlanRecord.__dataclass_fields__]
@@ -129,6 +143,81 @@ def plans(
         query = query.where(t.plan.c.platform == platform)
     with ledger.read() as connection:
         return [PlanRecord(**row._mapping, rows=b"") for row in connection.execute(query)]
+
+
+def recent_plans(
+    ledger: Ledger, outlet: str, platform: str, account: str, since: str
+) -> list[RecentPlan]:
+    """The plans of a channel that were made since (ISO time) and sent, or held; oldest first."""
+    with ledger.read() as connection:
+        query = _recent(outlet, platform, account).where(t.plan.c.created_at >= since)
+        query = query.order_by(t.plan.c.created_at, t.plan.c.id)
+        return [RecentPlan(*row) for row in connection.execute(query)]
+
+
+def last_with_held_rows(
+    ledger: Ledger, outlet: str, platform: str, account: str
+) -> RecentPlan | None:
+    """The newest plan of a channel that was sent, or held, if some of its rows are held."""
+    query = _recent(outlet, platform, account)
+    query = query.order_by(t.plan.c.created_at.desc(), t.plan.c.id.desc()).limit(1)
+    with ledger.read() as connection:
+        row = connection.execute(query).fetchone()
+    return RecentPlan(*row) if row and row.held else None
+
+
+def _recent(outlet: str, platform: str, account: str) -> Select[*tuple[Any, ...]]:
+    p, e = t.plan.c, t.extract.c
+    return (
+        select(
+            *(p.id, p.kind, p.state, p.held, p.verdict),
+            case((e.coverage == "full", e.accepted)),
+        )
+        .select_from(t.plan.outerjoin(t.extract, e.id == p.extract_id))
+        .where(
+            p.outlet == outlet,
+            p.platform == platform,
+            p.account == account,
+            p.state.in_(("pushing", "pushed")) | (p.held > 0),
+        )
+    )
+
+
+def undecided(
+    ledger: Ledger, outlet: str, platform: str, account: str, since: str
+) -> list[tuple[str, str]]:
+    """(made at, verdict) of the plans since (ISO time) that were held and never sent, oldest
+    first; of those only that nothing has settled: no later plan of the whole feed was sent."""
+    p = t.plan.c
+    of_channel = (
+        *(p.outlet == outlet, p.platform == platform, p.account == account),
+        p.created_at >= since,
+    )
+    whole = (*of_channel, p.state.in_(("pushing", "pushed")), p.deselected == 0)
+    with ledger.read() as connection:
+        settled = connection.execute(select(func.max(p.created_at)).where(*whole)).scalar()
+        query = (
+            select(p.created_at, p.verdict)
+            .where(
+                *of_channel,
+                p.created_at > (settled or ""),
+                p.state.in_(("held", "superseded", "rejected", "stale")),
+                p.held > 0,
+            )
+            .order_by(p.created_at)
+        )
+        return [(row[0], row[1]) for row in connection.execute(query)]
+
+
+def rows_of(ledger: Ledger, plan_ids: Sequence[str]) -> dict[str, bytes]:
+    """Plan id -> its rows; those whose rows are not kept any more are left out."""
+    found: dict[str, bytes] = {}
+    with ledger.read() as connection:
+        for start in range(0, len(plan_ids), 500):
+            some = plan_ids[start : start + 500]
+            query = select(t.plan.c.id, t.plan.c.rows).where(t.plan.c.id.in_(some))
+            found |= {row.id: bytes(row.rows) for row in connection.execute(query) if row.rows}
+    return found
 
 
 def approved_channels(ledger: Ledger) -> list[tuple[str, str, str]]:

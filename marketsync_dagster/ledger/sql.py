@@ -1,16 +1,22 @@
 """The few statements that SQLite and PostgreSQL write differently.
 
-Upserts, locks that last until the transaction ends, and the clock that all writers share.
+Upserts, rows in bulk, locks that last until the transaction ends, and the clock that all writers
+share.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, text
+from sqlalchemy import Connection, Table, func, select, table, text
+from sqlalchemy import column as column_of
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DBAPIError
+
+MANY = 1000
+"""From so many rows on, PostgreSQL is given them by COPY."""
 
 
 def insert_into(conn: Connection, table: Table) -> sqlite.Insert | postgresql.Insert:
@@ -34,15 +40,55 @@ def upsert(
     if not rows:
         return
     keys = [column.name for column in table.primary_key.columns]
+    names = list(rows[0])
     statement = insert_into(conn, table)
     new = statement.excluded
     changes = {
         name: func.coalesce(new[name], table.c[name]) if name in keep_if_null else new[name]
-        for name in rows[0]
+        for name in names
         if name not in keys
     }
-    statement = statement.on_conflict_do_update(index_elements=keys, set_=changes)
-    conn.execute(statement, sorted(rows, key=lambda row: tuple(row[key] for key in keys)))
+    rows = sorted(rows, key=lambda row: tuple(row[key] for key in keys))
+    if conn.dialect.name == "postgresql" and len(rows) >= MANY:
+        statement = statement.from_select(names, select(*_incoming(conn, table, names, rows)))
+        rows = []
+    conn.execute(statement.on_conflict_do_update(index_elements=keys, set_=changes), rows or None)
+
+
+def _incoming(
+    conn: Connection, target: Table, names: Sequence[str], rows: Sequence[dict[str, Any]]
+) -> list[Any]:
+    """Give PostgreSQL the rows in a temporary table; returns its columns."""
+    # of its own for each call: the next one may have other columns
+    name = f"incoming_{target.name}"
+    listed = ", ".join(f'"{each}"' for each in names)
+    conn.exec_driver_sql(f'DROP TABLE IF EXISTS pg_temp."{name}"')
+    conn.exec_driver_sql(  # composed of our own names
+        f'CREATE TEMP TABLE "{name}" ON COMMIT DROP AS '  # noqa: S608
+        f'SELECT {listed} FROM "{target.name}" WITH NO DATA'
+    )
+    copy_into(conn, name, (tuple(row.values()) for row in rows))
+    return list(table(name, *(column_of(each) for each in names)).c)
+
+
+def copy_into(conn: Connection, name: str, rows: Iterable[Sequence[Any]]) -> None:
+    """Append `rows` to a table of PostgreSQL by COPY, in the order of its columns.
+
+    A text must not hold NUL, which PostgreSQL does not take. What the driver raises comes as
+    SQLAlchemy would raise it.
+    """
+    import psycopg
+
+    statement = f'COPY "{name}" FROM STDIN'
+    try:
+        raw: Any = conn.connection.driver_connection
+        with raw.cursor() as cursor, cursor.copy(statement) as copy:
+            for row in rows:
+                copy.write_row(row)
+    except psycopg.Error as error:
+        raise DBAPIError.instance(
+            statement, None, error, psycopg.Error, hide_parameters=True, dialect=conn.dialect
+        ) from None
 
 
 def lock_key(conn: Connection, key: str) -> None:

@@ -59,6 +59,8 @@ listing = Table(
     Column("version", BigInteger, nullable=False),  # counts the changes of this row
     Column("updated_at", Text, nullable=False),
     sqlite_with_rowid=False,
+    # a push changes every row of a page: room for it there spares the index
+    postgresql_with={"fillfactor": 50},
 )
 
 # Append only: every change of a listing.
@@ -81,7 +83,9 @@ listing_event = Table(
     Column("line", Integer, nullable=False),
     Column("push_id", Text, nullable=False),
     Column("batch", Integer, nullable=False),
-    Index(None, "outlet", "platform", "sku", "id"),
+    # not by channel and SKU: a push would touch a page of the whole history for each of its rows;
+    # pushes sort by time, so that this one grows at its end
+    Index(None, "push_id", "sku"),
 )
 
 # An accepted or refused extract of one outlet.
@@ -327,6 +331,7 @@ rate_closed = Table(
     Column("account", Text, primary_key=True),
     Column("until_ms", BigInteger, nullable=False),
     Column("reason", Text, nullable=False),
+    Column("at_ms", BigInteger),  # when it was said, by the same clock
 )
 
 # A secret, encrypted; the newest version of a name is the one in use.
@@ -356,6 +361,7 @@ pause = Table(
     Column("until", Text),  # null: until somebody resumes
     Column("ended_at", Text),
     Column("ended_by", Text),
+    Column("ended_reason", Text),
     Index(None, "ended_at"),
 )
 
@@ -378,6 +384,9 @@ alert = Table(
     Column("delivered_at", Text),
     Column("error", Text, nullable=False),
     Column("over_at", Text),
+    Column("attempts", Integer, nullable=False, default=0),  # calls made with this message
+    Column("tried_at", Text),
+    Column("missing", Text),  # JSON list of the targets that do not have it yet; null: all
     UniqueConstraint("key"),
     Index(None, "at"),
     Index(None, "state"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import select
+from sqlalchemy import and_, select
 
 from marketsync_dagster.ledger import tables as t
 
@@ -24,19 +24,27 @@ def listing_of(ledger: Ledger, outlet: str, platform: str, sku: str) -> dict[str
 def events_of(
     ledger: Ledger, outlet: str, platform: str, sku: str, limit: int
 ) -> list[dict[str, Any]]:
-    """The newest changes of a listing, newest first."""
-    c = t.listing_event.c
-    query = (
-        select(
-            c.at, c.price_minor, c.currency, c.stock_status, c.outcome, c.message, c.push_id,
-            c.extract_id, c.line,
-        )
-        .where(c.outlet == outlet, c.platform == platform, c.sku == sku)
-        .order_by(c.id.desc())
+    """The newest changes of a listing, newest first.
+
+    They are looked for push by push, from the newest on, until there are enough.
+    """
+    c, p = t.listing_event.c, t.push.c
+    wanted = select(
+        c.id, c.at, c.price_minor, c.currency, c.stock_status, c.outcome, c.message, c.push_id,
+        c.extract_id, c.line,
+    ).where(c.outlet == outlet, c.platform == platform, c.sku == sku)  # fmt: skip
+    pushed = (
+        wanted.join(t.push, and_(p.id == c.push_id, p.outlet == outlet, p.platform == platform))
+        .order_by(p.started_at.desc(), c.id.desc())
         .limit(limit)
-    )  # fmt: skip
+    )
+    # a restored ledger's events are of no push
+    others = wanted.where(c.push_id == "").order_by(c.id.desc()).limit(limit)
     with ledger.read() as connection:
-        return [dict(row) for row in connection.execute(query).mappings()]
+        found = [
+            dict(row) for query in (pushed, others) for row in connection.execute(query).mappings()
+        ]
+    return sorted(found, key=lambda event: event["id"], reverse=True)[:limit]
 
 
 def push_of(ledger: Ledger, push_id: str) -> dict[str, Any] | None:

@@ -43,7 +43,7 @@ def create_tables(ledger: Ledger) -> None:
                 f"{describe(ledger.location)} holds other tables ({names})",
                 f"point {VARIABLE} at an empty database",
             )
-        _migrate(conn)
+        migrate(conn)
 
 
 def upgrade_ledger(url: str) -> tuple[str | None, str]:
@@ -65,7 +65,7 @@ def upgrade_ledger(url: str) -> tuple[str | None, str]:
         else:
             with ledger.begin() as conn:
                 lock_key(conn, "marketsync schema")
-                _migrate(conn)
+                migrate(conn)
         return before, REVISIONS[-1]
     finally:
         ledger.close()
@@ -79,8 +79,9 @@ def alembic_config(conn: Connection | None = None) -> Config:
     return config
 
 
-def _migrate(conn: Connection) -> None:
+def migrate(conn: Connection, revision: str | None = None) -> None:
+    """Bring the tables to `revision` (default: the newest) in the caller's transaction."""
     try:
-        command.upgrade(alembic_config(conn), REVISIONS[-1])
+        command.upgrade(alembic_config(conn), revision or REVISIONS[-1])
     except CommandError as error:
         raise LedgerError(f"the ledger's tables cannot be brought forward: {error}") from error

@@ -97,8 +97,8 @@ def _message(
 ) -> str:
     status = response.status
     if 300 <= status < 400:
-        target = response.redirect_host(rules.host)
-        return f"HTTP {status}: redirected to host {target}; not followed, check base_url"
+        target = response.redirect_target() or f"another path of {rules.host}"
+        return f"HTTP {status}: redirected to {target}; not followed, check base_url"
     if kind is BodyKind.HTML:
         words = page_words(response.text(most=PAGE))
     else:

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol, Self
 from marketsync_dagster.values.errors import MarketSyncError
 from marketsync_dagster.values.outcomes import Outcome, StockStatus
 
-Pace = Callable[[], Awaitable[None]]
+Pace = Callable[[], Awaitable[object]]
 """Awaited before each call of a paged read, so that the caller's limiter counts it."""
 
 
@@ -43,6 +43,8 @@ class Capabilities:
     webhooks: bool = False
     full_replaces: bool = False
     """A full push takes off sale what it does not contain: never send one that is cut short."""
+    always_replaces: bool = False
+    """So does every request: there are no partial pushes, no second batches, no retries of some."""
 
 
 class PriceItem(NamedTuple):
@@ -96,6 +98,8 @@ class Call:
     request_id: str = ""
     error: str = ""
     """Redacted first 500 bytes of an error body, or what the transport said."""
+    ahead_s: float | None = None
+    """By how much the platform's clock, as its `Date` header tells it, is ahead of ours."""
 
 
 NOT_CALLED = "nothing was sent"
@@ -136,6 +140,9 @@ class Answer:
     split: bool = False
     retry_after_s: float | None = None
     """What the platform asked for, capped and never negative; None: it did not say."""
+    other_key: bool = False
+    """The key was refused and another one of the account is at hand: the same items go again at
+    once, as a call of their own that the limiter counts, however often calls may be tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +153,21 @@ class CatalogPage:
     total: int | None = None
     calls: tuple[Call, ...] = ()
     """The attempts that this page took, failed ones included."""
+
+
+class ShownPrice(NamedTuple):
+    """What a platform shows for one product of ours; `price` None: nothing, `message` says why."""
+
+    platform_id: str
+    price: Decimal | None = None
+    currency: str = ""
+    stock_status: StockStatus | None = None
+    """None: the platform does not tell, or in words of its own."""
+    at: str = ""
+    """Since when, in the platform's words; empty: it does not tell."""
+    message: str = ""
+    calls: tuple[Call, ...] = ()
+    """The attempts that this took, failed ones included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,8 +198,13 @@ class Adapter(Protocol):
         """The same for `send_products`."""
         ...
 
-    async def send(self, items: Sequence[PriceItem], *, single: bool = False) -> Answer:
-        """One attempt to make the platform show `items`. Never raises for what a platform does."""
+    async def send(
+        self, items: Sequence[PriceItem], *, single: bool = False, whole: bool = False
+    ) -> Answer:
+        """One attempt to make the platform show `items`. Never raises for what a platform does.
+
+        `whole`: they are all that it is to show, where `full_replaces`; it may drop the rest.
+        """
         ...
 
     async def send_products(self, items: Sequence[ProductItem]) -> Answer:
@@ -191,6 +218,16 @@ class Adapter(Protocol):
 
         Reads change nothing, so failed pages are tried again here, as often as the account's
         `retry` says. PlatformError where the catalogue cannot be read to its end.
+        """
+        ...
+
+    async def read_prices(
+        self, platform_ids: Sequence[str], *, pace: Pace | None = None
+    ) -> list[ShownPrice]:
+        """What the platform shows for each of these products, in their order.
+
+        Tried again like `read_catalog`. PlatformError where a price cannot be read; `unsupported`
+        where the capability `read_prices` is not declared.
         """
         ...
 

@@ -5,13 +5,15 @@ The only place that resolves platform secrets: at the moment an account is opene
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from marketsync_dagster import __version__
 from marketsync_dagster.config.accounts import PasonsAccount, SecretRef, TrackerAccount
 from marketsync_dagster.config.channels import Channel
-from marketsync_dagster.config.secrets import resolve
+from marketsync_dagster.config.secrets import Secrets
 from marketsync_dagster.platforms.base import Adapter, Capabilities
+from marketsync_dagster.platforms.overlap import OverlapAdapter
 from marketsync_dagster.platforms.urls import place_of
 from marketsync_dagster.values.errors import ConfigError
 
@@ -27,6 +29,7 @@ def capabilities_of(account: TrackerAccount | PasonsAccount) -> Capabilities:
         return Capabilities(
             push_products=True,
             read_catalog=True,
+            read_prices=True,
             batch_items=account.batch,
             batch_bytes=account.max_bytes,
         )
@@ -35,6 +38,7 @@ def capabilities_of(account: TrackerAccount | PasonsAccount) -> Capabilities:
         batch_bytes=account.request.max_bytes,
         item_results=account.response.items is not None,
         full_replaces=account.full_push == "replace",
+        always_replaces=account.full_push == "replace" and account.request.full is None,
     )
 
 
@@ -53,12 +57,16 @@ def catalog_scope(settings: Settings, account: str) -> str:
     return settings.scope_of(account)
 
 
-def open_adapter(settings: Settings, account: str, *, channel: Channel | None) -> Adapter:
+def open_adapter(
+    settings: Settings, account: str, *, channel: Channel | None, secrets: Secrets
+) -> Adapter:
     """The adapter of an account, to be used as `async with open_adapter(...) as adapter`.
 
     `channel` says which outlet is written; without one (reading, testing) the account's first
-    channel is taken. Secrets are resolved here. ConfigError where the account does not exist, a
-    secret is not set or is of the wrong kind, or where writing would overwrite another outlet.
+    channel is taken. Secrets are resolved here; where keys overlap in time the adapter goes over
+    to an older one if the platform refuses the newest. ConfigError where the account does not
+    exist, a secret is not set or is of the wrong kind, or where writing would overwrite another
+    outlet.
     """
     configured = settings.accounts.get(account)
     if configured is None:
@@ -66,40 +74,67 @@ def open_adapter(settings: Settings, account: str, *, channel: Channel | None) -
     if channel is None:
         channel = next((c for c in settings.channels if c.account == account), None)
     if isinstance(configured, TrackerAccount):
-        return _open_tracker(settings, account, configured, channel)
-    return _open_pasons(account, configured, channel)
+        return _open_tracker(settings, account, configured, channel, secrets)
+    return _open_pasons(account, configured, channel, secrets)
+
+
+def _overlapping(adapters: Sequence[Adapter]) -> Adapter:
+    """One adapter for all usable keys of an account, newest first."""
+    return adapters[0] if len(adapters) == 1 else OverlapAdapter(adapters)
 
 
 def _open_tracker(
-    settings: Settings, name: str, account: TrackerAccount, channel: Channel | None
+    settings: Settings,
+    name: str,
+    account: TrackerAccount,
+    channel: Channel | None,
+    secrets: Secrets,
 ) -> Adapter:
     from marketsync_dagster.platforms.http import Transport
     from marketsync_dagster.platforms.tracker_ke.adapter import Access, TrackerAdapter
     from marketsync_dagster.platforms.tracker_ke.catalog import RetryRules
     from marketsync_dagster.platforms.tracker_ke.signing import Signer
 
-    key = resolve(account.api_key)
-    _check_environment(name, account, key)
-    _check_key_is_its_own(settings, name, account, key)
-    secret = resolve(account.api_secret) if account.api_secret is not None else ""
+    keys = secrets.versions(account.api_key)
+    for key in keys:
+        _check_environment(name, account, key)
+    _check_key_is_its_own(settings, name, account, keys, secrets)
+    pair = secrets.versions(account.api_secret) if account.api_secret is not None else [""]
+    if account.signing == "none" and not account.send_secret:
+        pair = pair[:1]  # not sent: another one would be no other credentials
     location = None
     if channel is not None:
         location = channel.location or settings.outlets[channel.outlet].name
     retry = account.retry
-    access = Access(
-        name=name,
-        base_url=account.base_url,
-        api_key=key,
-        key_hint=_hint(name, "api_key", account.api_key),
-        signer=Signer(account.signing, secret, account.timestamp_unit, account.empty_body),
-        clear_secret=secret if account.send_secret else "",
-        location=location,
-        retry=RetryRules(
-            retry.attempts, retry.base_s, retry.cap_s, retry.budget_s, retry.retry_after_cap_s
-        ),
-    )
-    transport = Transport(account.base_url, account.timeouts, USER_AGENT)
-    return TrackerAdapter(access, transport, capabilities_of(account))
+
+    def opened(key: str, secret: str) -> Adapter:
+        access = Access(
+            name=name,
+            base_url=account.base_url,
+            api_key=key,
+            key_hint=_hint(name, "api_key", account.api_key),
+            signer=Signer(account.signing, secret, account.timestamp_unit, account.empty_body),
+            clear_secret=secret if account.send_secret else "",
+            location=location,
+            supermarket=account.supermarket,
+            retry=RetryRules(
+                retry.attempts, retry.base_s, retry.cap_s, retry.budget_s, retry.retry_after_cap_s
+            ),
+        )
+        transport = Transport(account.base_url, account.timeouts, USER_AGENT)
+        return TrackerAdapter(access, transport, capabilities_of(account))
+
+    return _overlapping([opened(key, secret) for key, secret in _pairs(keys, pair)])
+
+
+def _pairs(keys: Sequence[str], secrets: Sequence[str]) -> list[tuple[str, str]]:
+    """Every key with every secret that may belong to it, likeliest first.
+
+    Both may have been replaced together, or one of them alone.
+    """
+    places = [(at, of) for at in range(len(keys)) for of in range(len(secrets))]
+    places.sort(key=lambda place: (max(place), place[0] != place[1]))
+    return [(keys[at], secrets[of]) for at, of in places]
 
 
 def _check_environment(name: str, account: TrackerAccount, key: str) -> None:
@@ -109,18 +144,22 @@ def _check_environment(name: str, account: TrackerAccount, key: str) -> None:
     if wanted is not None and found != wanted:
         kind = f"a {found} key" if found else f"no key that begins with pk_{wanted}_"
         raise ConfigError(
-            f"accounts.{name} is a {wanted} account, but {account.api_key.env} holds {kind}",
-            f"set {account.api_key.env} to a {wanted} key, or change accounts.{name}.environment",
+            f"accounts.{name} is a {wanted} account, but {account.api_key.words} holds {kind}",
+            f"set a {wanted} key ({account.api_key.how_to_set}), or change "
+            f"accounts.{name}.environment",
         )
 
 
-def _check_key_is_its_own(settings: Settings, name: str, account: TrackerAccount, key: str) -> None:
+def _check_key_is_its_own(
+    settings: Settings, name: str, account: TrackerAccount, keys: Sequence[str], secrets: Secrets
+) -> None:
     """Two accounts with one key are one supermarket: one price per product (contract 2.6)."""
     place = place_of(account.base_url)
     for other, candidate in settings.accounts.items():
         if other == name or not isinstance(candidate, TrackerAccount):
             continue
-        if place_of(candidate.base_url) == place and _same_secret(candidate.api_key, key):
+        same_place = place_of(candidate.base_url) == place
+        if same_place and _share_a_secret(candidate.api_key, keys, secrets):
             raise ConfigError(
                 f"accounts {min(name, other)} and {max(name, other)} hold the same key: "
                 "the last branch would overwrite the other",
@@ -128,49 +167,44 @@ def _check_key_is_its_own(settings: Settings, name: str, account: TrackerAccount
             )
 
 
-def _same_secret(ref: SecretRef, key: str) -> bool:
+def _share_a_secret(ref: SecretRef, keys: Sequence[str], secrets: Secrets) -> bool:
     try:
-        return resolve(ref) == key
+        return not set(keys).isdisjoint(secrets.versions(ref))
     except ConfigError:
         return False  # not set here: nothing can be written with it either
 
 
-def _open_pasons(name: str, account: PasonsAccount, channel: Channel | None) -> Adapter:
+def _open_pasons(
+    name: str, account: PasonsAccount, channel: Channel | None, secrets: Secrets
+) -> Adapter:
     from marketsync_dagster.platforms.http import Transport
     from marketsync_dagster.platforms.pasons.adapter import (
-        STORE_PLACE,
         Access,
         PasonsAdapter,
         place_store,
     )
 
     store_id = channel.store_id if channel is not None else None
-    request = account.request
-    carried = request.store.in_ in ("header", "body", "query")
-    if store_id is None and (carried or STORE_PLACE in account.base_url + request.path):
+    if store_id is None and account.carries_the_store():
         raise ConfigError(
             f"requests of accounts.{name} carry the store's id, and its channel has no store_id"
         )
     plain = store_id is None or (store_id.isascii() and store_id.isprintable())
-    if request.store.in_ == "header" and not plain:
+    if account.request.store.in_ == "header" and not plain:
         raise ConfigError(f"the store_id of accounts.{name} cannot stand in an HTTP header")
-    names = (
-        request.fields.get("sku", "sku"),
-        request.fields.get("selling_price", "selling_price"),
-        request.fields.get("stock_status", "stock_status"),
-    )
-    taken = (request.envelope,) if request.envelope is not None else names
-    if request.store.in_ == "body" and request.store.name in taken:
-        raise ConfigError(
-            f"accounts.{name}.request.store.name: {request.store.name} is the name of another field"
-        )
     auth = account.auth
-    key = resolve(auth.key) if auth.key is not None and auth.scheme != "none" else ""
+    keys = secrets.versions(auth.key) if auth.key is not None and auth.scheme != "none" else [""]
     hint = _hint(name, "auth.key", auth.key) if auth.key is not None else ""
-    transport = Transport(place_store(account.base_url, store_id), account.timeouts, USER_AGENT)
-    access = Access(name, key, hint, store_id)
-    return PasonsAdapter(account, access, transport, capabilities_of(account))
+    pair = secrets.versions(auth.secret) if auth.secret is not None else [""]
+
+    def opened(key: str, secret: str) -> Adapter:
+        transport = Transport(place_store(account.base_url, store_id), account.timeouts, USER_AGENT)
+        access = Access(name, key, hint, store_id, secret)
+        return PasonsAdapter(account, access, transport, capabilities_of(account))
+
+    return _overlapping([opened(key, secret) for key, secret in _pairs(keys, pair)])
 
 
 def _hint(account: str, path: str, ref: SecretRef) -> str:
-    return f"accounts.{account}.{path} (environment variable {ref.env})"
+    place = ref.words if ref.secret is None else ref.how_to_set
+    return f"accounts.{account}.{path} ({place})"

@@ -46,6 +46,12 @@ def from_body(value: Any, *, cap_s: float) -> float | None:
     return cap_s if value > cap_s else _bounded(float(max(value, 0)), cap_s)
 
 
+def ahead_s(date: str | None, *, now: datetime) -> float | None:
+    """By how many seconds a `Date` header is ahead of `now`; None where it says nothing."""
+    moment = _moment(date or "")
+    return None if moment is None else (moment - now).total_seconds()
+
+
 def _bounded(seconds: float, cap_s: float) -> float | None:
     return None if math.isnan(seconds) else min(max(seconds, 0.0), cap_s)
 

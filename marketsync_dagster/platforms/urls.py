@@ -5,6 +5,7 @@ Pure text work. The one module that opens connections is `platforms.http`.
 
 from __future__ import annotations
 
+import ipaddress
 from collections.abc import Mapping
 from urllib.parse import quote, urlsplit
 
@@ -36,8 +37,13 @@ def base_path(base_url: str) -> str:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name means this machine."""
-    return host == "localhost" or host == "::1" or host.startswith("127.")
+    """Whether a host means this machine: `localhost` or a loopback address, no other name."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def place_of(base_url: str) -> str:

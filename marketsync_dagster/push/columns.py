@@ -10,6 +10,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import repeat
+from typing import TypeVar
 
 import pandas as pd
 
@@ -20,6 +22,7 @@ from marketsync_dagster.values.outcomes import StockStatus
 
 NAMES = ("sku", "platform_id", "price_minor", "currency", "stock_status", "quantity", "line")
 """The columns of a plan's rows that are needed here."""
+T = TypeVar("T")
 _STOCK = {status.value: status for status in StockStatus}
 
 
@@ -44,20 +47,21 @@ class Columns:
 
     def items(self, indices: Sequence[int]) -> list[PriceItem]:
         """What is sent for these rows, in their order."""
-        sku, platform_id, price_minor = self.sku, self.platform_id, self.price_minor
-        currency, stock_status, quantity = self.currency, self.stock_status, self.quantity
-        exponents = {word: -exponent(word) for word in {currency[i] for i in indices}}
-        return [
-            PriceItem(
-                sku[i],
-                platform_id[i],
-                Decimal(price_minor[i]).scaleb(exponents[currency[i]]),
-                currency[i],
-                _STOCK[stock_status[i]],
-                quantity[i],
-            )
-            for i in indices
-        ]
+        currency = _taken(self.currency, indices)
+        exponents = {word: -exponent(word) for word in set(currency)}
+        minor = zip(_taken(self.price_minor, indices), currency, strict=True)
+        values = zip(
+            _taken(self.sku, indices),
+            _taken(self.platform_id, indices),
+            [Decimal(units).scaleb(exponents[word]) for units, word in minor],
+            currency,
+            [_STOCK[word] for word in _taken(self.stock_status, indices)],
+            _taken(self.quantity, indices),
+            repeat(False),
+            strict=False,
+        )
+        # without a call for each: that takes half as long
+        return list(map(PriceItem._make, values))
 
     def rows(self, results: Mapping[int, ItemResult]) -> list[ItemRow]:
         """What the ledger keeps of these results, by index."""
@@ -78,6 +82,12 @@ class Columns:
             )
             for i, result in results.items()
         ]
+
+
+def _taken(column: list[T], indices: Sequence[int]) -> list[T]:
+    if isinstance(indices, range) and indices.step == 1:
+        return column[indices.start : indices.stop]
+    return [column[i] for i in indices]
 
 
 def distinct(results: Mapping[int, ItemResult]) -> list[ItemResult]:

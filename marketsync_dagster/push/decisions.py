@@ -49,6 +49,11 @@ def approve(
             "approve",
             "`marketsync plans list` shows what waits for a decision",
         )
+    if not plan.rows:
+        raise PlanError(
+            f"the rows of plan {plan.id} are not kept any more",
+            f"`marketsync run push_{plan.platform} --outlet {plan.outlet}` makes a new one",
+        )
     rows = rows_from_parquet(plan.rows)
     if plan.state == "pushed":
         return _approve_rest(ledger, plan, rows, by, reason, latest_extract_id)

@@ -140,3 +140,5 @@ def _finish(done: asyncio.Future[Any], result: Any) -> None:
 def _fail(done: asyncio.Future[Any], error: Exception) -> None:
     if not done.done():
         done.set_exception(error)
+        # the first failure ends the push; nobody asks for the others, and asyncio would print them
+        done.exception()

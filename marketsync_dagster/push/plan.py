@@ -10,19 +10,25 @@ from __future__ import annotations
 import hashlib
 import io
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
+from marketsync_dagster.catalog.arrow import pc
+from marketsync_dagster.catalog.frames import ROW_GROUP, rows_of
 from marketsync_dagster.push import guard as rules
+from marketsync_dagster.push.differences import differences, known_rows, places
 from marketsync_dagster.push.guard import Finding
-from marketsync_dagster.values.outcomes import PENDING, Disposition, Outcome
+from marketsync_dagster.push.window import UNMOVED, Window
+from marketsync_dagster.values.outcomes import PENDING, Disposition
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from marketsync_dagster.config.settings import GuardSettings
+    from marketsync_dagster.ledger.pauses import Pause
 
 Mode = Literal["full", "partial"]
 
@@ -32,7 +38,6 @@ ROW_COLUMNS = (
 ).split()
 """The columns of `Plan.rows`: rows to send first, in the feed's order, then the held ones."""
 
-_REPEATS_ONLY_WHEN_CHANGED = [Outcome.REFUSED.value, Outcome.UNSUPPORTED.value]
 SENT_AGAIN = "sent again"
 """`change` of a row that was sent with this very value and has had no clear answer."""
 _PENDING = [outcome.value for outcome in PENDING]
@@ -91,6 +96,8 @@ class Plan:
     base_hash: str = ""
     content_hash: str = ""
     findings: list[Finding] = field(default_factory=list)
+    pause: Pause | None = None
+    """Why none of it is sent, whatever the guard says (`set_aside`)."""
 
     @property
     def held(self) -> bool:
@@ -100,11 +107,17 @@ class Plan:
     @property
     def to_send(self) -> pd.DataFrame:
         """The rows that go out once the plan is let go: all of them carry `sent`."""
-        return self.rows[self.rows["disposition"] == Disposition.SENT.value]
+        return self._rows_that_are(Disposition.SENT)
 
     @property
     def held_rows(self) -> pd.DataFrame:
-        return self.rows[self.rows["disposition"] == Disposition.HELD.value]
+        return self._rows_that_are(Disposition.HELD)
+
+    def _rows_that_are(self, disposition: Disposition) -> pd.DataFrame:
+        chosen = (self.rows["disposition"] == disposition.value).to_numpy()
+        if chosen.all():
+            return self.rows
+        return self.rows[chosen] if chosen.any() else self.rows.head(0)
 
     @property
     def complete(self) -> bool:
@@ -112,9 +125,20 @@ class Plan:
         left_out = self.deselected or self.held or len(self.held_rows) or self.refused_before
         return not left_out
 
+    def set_aside(self, pause: Pause) -> None:
+        """The channel is paused: every row that would go out, or be held, is deselected."""
+        self.pause, self.findings = pause, []
+        if len(self.rows):
+            self.deselected[pause.words] = len(self.rows)
+            aside = {"disposition": Disposition.DESELECTED.value, "reason": pause.words}
+            self.rows = self.rows.assign(**aside)
+
     def counts(self) -> dict[str, int]:
         """Disposition -> rows; their sum is `catalog_rows`."""
-        send, held = len(self.to_send), len(self.held_rows)
+        dispositions = self.rows["disposition"].value_counts()
+        send, held = (
+            int(dispositions.get(word.value, 0)) for word in (Disposition.SENT, Disposition.HELD)
+        )
         counts = {
             Disposition.UNMAPPED.value: self.unmapped,
             Disposition.HELD.value: held + (send if self.held else 0),
@@ -137,17 +161,21 @@ def make_plan(
     catalog_rows: int,
     compare_quantity: bool = False,
     allow_older: bool = False,
+    window: Callable[[], Window | None] = lambda: None,
+    judge: Callable[[Plan], list[Finding]] = lambda _: [],
 ) -> Plan:
     """Compare a channel's FEED with its listings (`ledger.listings.load_listings`).
 
     `catalog_rows` counts the outlet's catalog; what of it is not in the feed is unmapped.
+    `window` is asked for what earlier plans have done, if this one has something new to say;
+    `judge` for findings that only some platforms need (`push.replacing`).
     """
-    known = _known(feed, listings, base.target)
-    differs_price, differs_stock = _differences(feed, known, compare_quantity)
-    outcome = known["outcome"]
-    pending = known["known"] & outcome.isin(_PENDING).to_numpy()
-    new = ~known["known"].to_numpy()
-    changed = new | differs_price | differs_stock | pending.to_numpy()
+    at = places(feed, listings)
+    known = known_rows(feed, listings, at, base.target)
+    differs_price, differs_stock, refused = differences(feed, known, compare_quantity)
+    there = known["known"].to_numpy(dtype=bool)
+    new, pending = ~there, there & known["outcome"].isin(_PENDING).to_numpy()
+    changed = new | differs_price | differs_stock | pending
 
     named = feed["sku"].isin(options.skus).to_numpy() if options.skus else np.zeros(len(feed), bool)
     selected = named if options.skus else np.ones(len(feed), bool)
@@ -155,11 +183,11 @@ def make_plan(
     price_only, stock_only = options.fields == ("price",), options.fields == ("stock",)
     in_fields = np.ones(len(feed), bool)
     if options.mode == "partial" and (price_only or stock_only) and not options.skus:
-        in_fields = new | pending.to_numpy() | (differs_price if price_only else differs_stock)
+        in_fields = new | pending | (differs_price if price_only else differs_stock)
     older = (
         np.zeros(len(feed), bool)
         if allow_older
-        else (known["known"] & (known["extract_time"] > base.extract_time)).to_numpy(dtype=bool)
+        else there & (known["extract_time"] > base.extract_time).to_numpy(dtype=bool)
     )
 
     candidate = selected & wanted & in_fields & ~older
@@ -169,9 +197,7 @@ def make_plan(
         "older extract": int((selected & wanted & in_fields & older).sum()),
     }
     unchanged = int((selected & ~wanted).sum())
-    refused = outcome.isin(_REPEATS_ONLY_WHEN_CHANGED).to_numpy()
-    shown = ~np.logical_or(*_unequal(feed, known, "ack_", compare_quantity))
-    refused_before = int((selected & ~wanted & refused & ~shown).sum())
+    refused_before = int((selected & ~wanted & refused).sum())
 
     rows = _rows(
         feed,
@@ -180,12 +206,15 @@ def make_plan(
         new,
         differs_price,
         differs_stock,
-        pending.to_numpy(),
+        pending,
         base.extract_id,
     )
     if options.fields and not new.all():
         _keep_other_field(rows, known[candidate].reset_index(drop=True), options.fields)
-    reasons = rules.row_findings(rows, guard, base)
+    initial = not known["ack_price_minor"].notna().any()
+    fresh = not initial and not rows["change"].isin(UNMOVED).all()
+    recent = window() if fresh else None
+    reasons = rules.row_findings(rows, guard, recent)
     # what was let out once and got no answer goes again: nothing about it is new
     reasons[rows["change"] == SENT_AGAIN] = ""
     rows["reason"] = reasons
@@ -195,14 +224,14 @@ def make_plan(
         over = sent & (np.cumsum(sent) > options.limit)
         deselected["limit"] = int(over.sum())
         rows = rows[~over]
-    rows = rows.sort_values(
-        "disposition", ascending=False, kind="stable", ignore_index=True
-    )  # "sent" before "held"
+    if (reasons != "").any():  # "sent" before "held"
+        rows = rows.sort_values("disposition", ascending=False, kind="stable")
+    rows = rows.reset_index(drop=True)
 
     plan = Plan(
         base=base,
         options=options,
-        kind="ordinary" if known["ack_price_minor"].notna().any() else "initial",
+        kind="initial" if initial else "ordinary",
         rows=rows,
         catalog_rows=catalog_rows,
         unmapped=catalog_rows - len(feed),
@@ -210,66 +239,14 @@ def make_plan(
         refused_before=refused_before,
         deselected={reason: count for reason, count in deselected.items() if count},
     )
-    plan.findings = rules.plan_findings(plan, known, guard)
-    versions = dict(zip(listings["sku"], listings["version"], strict=True))
-    plan.base_hash = base_hash(base.extract_id, rows["sku"], versions)
+    plan.findings = rules.plan_findings(plan, known, guard, recent) + judge(plan)
+    listed = candidate & (at >= 0)
+    versions = listings["version"].to_numpy(dtype=np.int64)[at[listed]].tolist()
+    version_of = dict(zip(feed["sku"][listed], versions, strict=True))
+    plan.base_hash = base_hash(base.extract_id, rows["sku"], version_of)
     plan.content_hash = _content_hash(plan)
     plan.counts()
     return plan
-
-
-def _known(feed: pd.DataFrame, listings: pd.DataFrame, target: str) -> pd.DataFrame:
-    """The listing of each feed row, aligned with the feed; `known` is False where there is none.
-
-    A listing that was told to another host, or under another platform id, is not this one.
-    """
-    at = pd.Index(listings["sku"]).get_indexer(pd.Index(feed["sku"]))
-    known = listings.take(np.where(at < 0, 0, at)) if len(listings) else None
-    if known is None:
-        known = pd.DataFrame(index=range(len(feed)), columns=listings.columns).astype(
-            listings.dtypes.to_dict()
-        )
-        known["known"] = False
-        return known
-    known = known.reset_index(drop=True)
-    same = (
-        (at >= 0)
-        & (known["target"] == target).to_numpy(dtype=bool)
-        & (known["platform_id"].to_numpy() == feed["platform_id"].to_numpy())
-    )
-    known = known.where(pd.Series(same))
-    known["known"] = same
-    return known
-
-
-def _differences(
-    feed: pd.DataFrame, known: pd.DataFrame, compare_quantity: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Whether price, and stock, differ from what was last acknowledged or refused."""
-    price, stock = _unequal(feed, known, "", compare_quantity)
-    refused = known["outcome"].isin(_REPEATS_ONLY_WHEN_CHANGED).to_numpy()
-    if refused.any():  # back to what the platform has acknowledged: there is nothing to mend
-        ack_price, ack_stock = _unequal(feed, known, "ack_", compare_quantity)
-        settled = refused & ~ack_price & ~ack_stock
-        price, stock = price & ~settled, stock & ~settled
-    return price, stock
-
-
-def _unequal(
-    feed: pd.DataFrame, known: pd.DataFrame, prefix: str, compare_quantity: bool
-) -> tuple[np.ndarray, np.ndarray]:
-    """Whether price, and stock, differ from those columns of the listings."""
-    by_price = (known[f"{prefix}price_minor"] != feed["price_minor"]).fillna(True) | (
-        known[f"{prefix}currency"] != feed["currency"]
-    ).fillna(True)
-    by_stock = (known[f"{prefix}stock_status"] != feed["stock_status"]).fillna(True)
-    if compare_quantity:
-        quantity = known[f"{prefix}quantity"]
-        same = (quantity == feed["quantity"]).fillna(False) | (
-            quantity.isna() & feed["quantity"].isna()
-        )
-        by_stock = by_stock | ~same
-    return by_price.to_numpy(dtype=bool), by_stock.to_numpy(dtype=bool)
 
 
 def _rows(
@@ -283,26 +260,27 @@ def _rows(
     extract_id: str,
 ) -> pd.DataFrame:
     """The candidates with what they change, in the feed's order; disposition still open."""
+    at = np.flatnonzero(candidate)
     change = np.select(
-        [new, price & stock, price, stock, pending],
+        [new[at], (price & stock)[at], price[at], stock[at], pending[at]],
         ["new", "price and stock", "price", "stock", SENT_AGAIN],
         default="unchanged",
     )
-    columns = (
-        "sku platform_id name price_minor currency stock_status quantity pos_price_minor rule "
-        "matched_by line"
-    ).split()
-    rows = feed.loc[candidate, columns].reset_index(drop=True)
-    own = feed["extract_id"] if "extract_id" in feed else pd.Series(extract_id, feed.index)
-    rows["extract_id"] = own[candidate].reset_index(drop=True).astype("str")
-    rows["change"] = pd.Series(change[candidate], dtype="str")
-    rows["old_price_minor"] = known.loc[candidate, "ack_price_minor"].to_numpy()
-    rows["old_price_minor"] = rows["old_price_minor"].astype("Int64")
-    rows["old_currency"] = known.loc[candidate, "ack_currency"].to_numpy()
-    rows["old_stock_status"] = known.loc[candidate, "ack_stock_status"].to_numpy()
-    rows["disposition"] = ""
-    rows["reason"] = ""
-    return rows[[*ROW_COLUMNS, "old_currency"]]
+    none = pd.array([""] * len(at), dtype="str")
+    named = "extract_id" in feed
+    rows: dict[str, Any] = {
+        "extract_id": None if named else pd.array([extract_id] * len(at), dtype="str"),
+        "disposition": none,
+        "reason": none.copy(),
+        "change": pd.array(change, dtype="str"),
+        **{
+            f"old_{name}": known[f"ack_{name}"].array.take(at)
+            for name in ("price_minor", "stock_status", "currency")
+        },
+    }
+    columns = [*ROW_COLUMNS, "old_currency"]
+    own = {name: feed[name].array.take(at) for name in columns if rows.get(name) is None}
+    return pd.DataFrame({**rows, **own}, columns=columns, copy=False)
 
 
 def _keep_other_field(rows: pd.DataFrame, known: pd.DataFrame, fields: tuple[str, ...]) -> None:
@@ -331,22 +309,36 @@ def _content_hash(plan: Plan) -> str:
     """What the plan holds, else what it would send: the same twice is reported once."""
     rows = plan.rows if plan.held or not len(plan.held_rows) else plan.held_rows
     columns = ["sku", "platform_id", "price_minor", "currency", "stock_status"]
-    table = rows.sort_values("sku")[columns].to_csv(index=False)
-    return hashlib.sha256(table.encode()).hexdigest()
+    table = pa.table({name: pa.array(rows[name], from_pandas=True) for name in columns})
+    table = table.take(pc.sort_indices(table["sku"])).combine_chunks()
+    stream = pa.BufferOutputStream()
+    with pa.ipc.new_stream(stream, table.schema) as writer:
+        writer.write_table(table)
+    return hashlib.sha256(stream.getvalue()).hexdigest()
 
 
 def rows_to_parquet(rows: pd.DataFrame) -> bytes:
     """`Plan.rows` as the ledger keeps them."""
     buffer = io.BytesIO()
-    rows.to_parquet(buffer, index=False, compression="zstd")
+    rows.to_parquet(buffer, index=False, compression="zstd", row_group_size=ROW_GROUP)
     return buffer.getvalue()
 
 
 def rows_from_parquet(data: bytes, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """`Plan.rows` as they were planned; only `columns` if given."""
+    """`Plan.rows` as they were planned; only `columns` if given. No rows where they are not kept
+    any more (`ledger.retention`)."""
     import pyarrow.parquet as pq
 
+    if not data:
+        return pd.DataFrame({name: [] for name in columns or ROW_COLUMNS})
     table = pq.read_table(io.BytesIO(data), columns=list(columns) if columns else None)
     frame = table.to_pandas()
     texts = [c for c in frame.columns if pd.api.types.is_object_dtype(frame[c].dtype)]
     return frame.astype(dict.fromkeys(texts, "str"))
+
+
+def rows_of_sku(data: bytes, sku: str) -> list[dict[str, Any]]:
+    """The rows of one SKU among what `rows_from_parquet` reads, as Python values."""
+    import pyarrow.parquet as pq
+
+    return rows_of(pq.ParquetFile(pa.BufferReader(data)), sku) if data else []

@@ -29,7 +29,7 @@ from marketsync_dagster.push.calls import call_row
 from marketsync_dagster.push.columns import Columns, count_outcomes, distinct
 from marketsync_dagster.push.pacing import Budget, Pacer, Stop, backoff
 from marketsync_dagster.values.errors import Busy
-from marketsync_dagster.values.outcomes import Outcome
+from marketsync_dagster.values.outcomes import ACKNOWLEDGED, Outcome
 from marketsync_dagster.values.times import to_iso, utcnow
 
 if TYPE_CHECKING:
@@ -90,6 +90,8 @@ class PushResult:
     seconds: float = 0.0
     response_code: int | None = None
     response_message: str = ""
+    replaced: bool = False
+    """The platform took a request that replaces what it shows."""
     problems: list[dict[str, str]] = field(default_factory=list)
     """The first items that did not go through: sku, outcome, message."""
     stopped: str = ""
@@ -111,6 +113,8 @@ class Sender:
     holds: Callable[[], bool] = lambda: True
     """Whether the channel's lease is still held, as far as this process can tell by itself."""
     progress: Callable[[int], None] = lambda _: None
+    whole: bool = False
+    """The rows replace all that the platform shows: they fit one request (`push.replacing`)."""
     result: PushResult = field(default_factory=PushResult)
     _queue: deque[tuple[int, int]] = field(default_factory=deque)
     """Ranges without an intent."""
@@ -178,6 +182,8 @@ class Sender:
         while not self.stop.event.is_set():
             if self._queue and len(self._ready) < self.concurrency and self._ahead is None:
                 self._ahead = asyncio.create_task(self._intend(2 * self.concurrency))
+                # whoever waits for it raises; if nobody does any more, asyncio would print it
+                self._ahead.add_done_callback(lambda task: task.cancelled() or task.exception())
             if self._ready:
                 return self._ready.popleft()
             if self._ahead is None:
@@ -225,15 +231,15 @@ class Sender:
             return
         attempts, outcomes, words = 0, Counter[str](), ""
         while todo:
-            await self.pacer.slot()
+            slot = await self.pacer.slot()
             if not self.holds():
                 self.stop.set("the lease of the channel ran out before it could be renewed")
             if self.stop.event.is_set():
                 await self._acknowledge(number, self._unsent(todo), outcomes, attempts, last=True)
                 return
             attempts += 1
-            answer = await self._call(number, items, attempts)
-            if answer.split and len(todo) > 1:
+            answer = await self._call(number, items, attempts, slot)
+            if answer.split and len(todo) > 1 and not self._uncuttable:
                 if len(todo) < last - first:
                     # some of the batch is settled: no range holds the rest, the next push does
                     results = _too_large_now(todo, answer)
@@ -243,6 +249,9 @@ class Sender:
                 await self._split(number, [(first, half), (half, last)], attempts)
                 return
             results = _per_item(todo, answer)
+            if self._is_whole(todo):
+                took = {result.outcome for result in distinct(results)} & ACKNOWLEDGED
+                self.result.replaced = self.result.replaced or bool(took)
             words = answer.message or words
             again = await self._again(answer, results, attempts)
             settled = results
@@ -254,9 +263,11 @@ class Sender:
             todo = sorted(again)
             items = self.columns.items(todo)
 
-    async def _call(self, number: int, items: Sequence[PriceItem], attempt: int) -> Answer:
+    async def _call(
+        self, number: int, items: Sequence[PriceItem], attempt: int, slot: int | None
+    ) -> Answer:
         self.observe("before_send")
-        answer = await self.adapter.send(items, single=len(items) == 1)
+        answer = await self.adapter.send(items, single=len(items) == 1, whole=self._is_whole(items))
         self.observe("answered")
         self.result.calls += 1
         self.result.response_code = answer.call.status
@@ -265,6 +276,7 @@ class Sender:
             source.account, answer.call, attempt=attempt, push_id=source.push_id, batch=number
         )
         self._submit(self._write_calls, row)
+        await self.pacer.answered(slot)
         return answer
 
     def _write_calls(self, connection: Connection, rows: list[CallRow]) -> None:
@@ -278,6 +290,8 @@ class Sender:
         open_: set[int] = set()
         if found & GOES_AGAIN:
             open_ = {i for i, result in results.items() if result.outcome in GOES_AGAIN}
+        if self._uncuttable and len(open_) < len(results):
+            open_ = set()  # some of them alone would take the others off sale
         if Outcome.AUTH_FAILED in found:
             words = f"the platform refuses the credentials: {answer.message}"
             self.stop.set(words, Outcome.AUTH_FAILED)
@@ -289,6 +303,8 @@ class Sender:
             self._unanswered = 0
         if not open_ or self.stop.event.is_set():
             return set()
+        if answer.other_key:
+            return open_
         if attempts >= self.retry.attempts * (THROTTLED_PATIENCE if throttled else 1):
             if whole:
                 self._unanswered += 1
@@ -306,6 +322,14 @@ class Sender:
             await self.pacer.close_for(delay, answer.message)
         await self.stop.sleep(delay)
         return open_
+
+    @property
+    def _uncuttable(self) -> bool:
+        return self.adapter.capabilities.always_replaces
+
+    def _is_whole(self, items: Sequence[Any]) -> bool:
+        """Whether these are all rows of a push that replaces; fewer go as ordinary updates."""
+        return self.whole and len(items) == len(self.columns.sku)
 
     async def _split(self, number: int, parts: list[tuple[int, int]], attempts: int) -> None:
         """Put the parts of a batch that is too large in front of the queue."""
@@ -450,7 +474,8 @@ def _too_large_now(indices: Sequence[int], answer: Answer) -> dict[int, ItemResu
 def _per_item(indices: Sequence[int], answer: Answer) -> dict[int, ItemResult]:
     """The result of every item that was sent, by its index."""
     if answer.split:
-        words = f"too large for the platform even alone: {answer.message}"
+        alone = "even alone" if len(indices) == 1 else "in one request, and it replaces: no parts"
+        words = f"too large for the platform {alone}: {answer.message}"
         return dict.fromkeys(indices, ItemResult(Outcome.REFUSED, words))
     if answer.outcome is not None:
         return dict.fromkeys(indices, ItemResult(answer.outcome, answer.message))

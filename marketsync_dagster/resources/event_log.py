@@ -58,6 +58,18 @@ class KeptSqliteEventLogStorage(SqliteEventLogStorage):
             with engine.connect() as connection, connection.begin():
                 yield connection
 
+    def delete_events(self, run_id: str) -> None:
+        """Forget a run; Dagster itself leaves its file, empty, where it is."""
+        super().delete_events(run_id)
+        with self._db_lock:
+            engine = self._engines.pop(run_id, None)
+            if engine is not None:
+                engine.dispose()
+            self._initialized_dbs.discard(run_id)
+        file = Path(self.path_for_shard(run_id))
+        for beside in ("", "-wal", "-shm"):
+            file.with_name(file.name + beside).unlink(missing_ok=True)
+
     def dispose(self) -> None:
         for engine in self._engines.values():
             engine.dispose()

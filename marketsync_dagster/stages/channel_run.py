@@ -7,6 +7,7 @@ import dataclasses
 from dataclasses import dataclass, field
 from typing import Any, Self
 
+from marketsync_dagster.ledger.leases import channel_lease
 from marketsync_dagster.values.outcomes import Disposition, Outcome
 
 ROWS = tuple(disposition.value for disposition in Disposition)
@@ -19,13 +20,17 @@ ATTENTION = frozenset({"rows held", "held again", "refused rows"})
 """States that are known and wait for a person: not red again, but not well either."""
 
 
+PAUSED = "paused"
+"""The state of a channel that somebody has paused: green, and told."""
+
+
 @dataclass(frozen=True, slots=True)
 class ChannelRun:
     """Where a channel stands in this run.
 
     After the plan: planned, approved, held, held again, unchanged, disabled, no channel, failed, or
-    contested: another run is pushing, what is left to say is known when it has ended.
-    After the push: pushed, busy, interrupted, failed, or as it was.
+    contested: another run is pushing, what is left to say is known when it has ended; or paused.
+    After the push: pushed, busy, interrupted, failed, paused, or as it was.
     """
 
     outlet: str
@@ -71,4 +76,4 @@ def stage_name(platform: str) -> str:
 
 def lease_name(outlet: str, platform: str) -> str:
     """The lease of a channel: one push at a time."""
-    return f"channel {outlet}/{platform}"
+    return channel_lease(outlet, platform)

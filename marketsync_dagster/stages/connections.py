@@ -21,20 +21,32 @@ from marketsync_dagster.values.times import to_iso, utcnow
 def test_connections(project: Project, accounts: Sequence[str]) -> list[dict[str, Any]]:
     """Test each account; one dict per account: account, ok, message, next_step, key (masked),
     environment, milliseconds, at."""
+    return [asdict(test) for test, _ in probe_connections(project, accounts)]
+
+
+def probe_connections(
+    project: Project, accounts: Sequence[str]
+) -> list[tuple[ConnectionTest, float | None]]:
+    """Test each account; its result, and by how many seconds the platform's clock is ahead."""
     return asyncio.run(_test_all(project, accounts))
 
 
-async def _test_all(project: Project, accounts: Sequence[str]) -> list[dict[str, Any]]:
+async def _test_all(
+    project: Project, accounts: Sequence[str]
+) -> list[tuple[ConnectionTest, float | None]]:
     results = await asyncio.gather(*(_test(project, account) for account in accounts))
     kept = []
     for account, result in zip(accounts, results, strict=True):
-        kept.append(asdict(await asyncio.to_thread(_keep, project, account, result)))
+        test = await asyncio.to_thread(_keep, project, account, result)
+        told = [call.ahead_s for call in result.calls if call.ahead_s is not None]
+        kept.append((test, told[-1] if told else None))
     return kept
 
 
 async def _test(project: Project, account: str) -> ConnectionResult:
     try:
-        async with open_adapter(project.settings, account, channel=None) as adapter:
+        adapter = open_adapter(project.settings, account, channel=None, secrets=project.secrets)
+        async with adapter:
             return await adapter.test_connection()
     except MarketSyncError as error:
         return ConnectionResult(False, scrub(error.message), scrub(error.next_step))

@@ -6,11 +6,10 @@ from __future__ import annotations
 from typing import Any
 
 import orjson
-import pandas as pd
 
-from marketsync_dagster.ledger import extracts, plans, traces
+from marketsync_dagster.ledger import extracts, pauses, plans, traces
 from marketsync_dagster.pos.files import archived
-from marketsync_dagster.push.plan import rows_from_parquet
+from marketsync_dagster.push.plan import rows_of_sku
 from marketsync_dagster.stages.extract import REJECTS_KEY
 from marketsync_dagster.stages.feed import feed_key
 from marketsync_dagster.stages.mapping import mapping_key
@@ -46,6 +45,7 @@ def explain(project: Project, outlet: str, platform: str, sku: str) -> dict[str,
         "platform": platform,
         "account": channel.account,
         "sku": sku,
+        "paused": _paused(project, outlet, platform),
         "live": _live(listing),
         "last_sent": _last_sent(listing),
         "push": _push(project, listing),
@@ -53,7 +53,7 @@ def explain(project: Project, outlet: str, platform: str, sku: str) -> dict[str,
         "plan": plan,
         "pricing": _pricing(plan, feed),
         "mapping": _mapping(listing, mapping, plan),
-        "source": _source(project, extract_id, line),
+        "source": None if _was_read_back(listing) else _source(project, extract_id, line),
         "feed_now": _feed_now(feed),
         "rejects": rejects,
         "history": _history(project, outlet, platform, sku),
@@ -61,31 +61,33 @@ def explain(project: Project, outlet: str, platform: str, sku: str) -> dict[str,
     }
 
 
+def _was_read_back(listing: dict[str, Any] | None) -> bool:
+    """Nobody knows which extract a price is from that was learnt from the platform itself."""
+    return listing is not None and not listing["extract_id"]
+
+
 def _row(project: Project, key: tuple[str, ...], outlet: str, sku: str) -> dict[str, Any] | None:
     if project.frames.stamp(key, outlet) is None:
         return None
-    frame = project.frames.read(key, outlet)
-    found = frame[frame["sku"] == sku]
-    return _records(found)[0] if len(found) else None
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    objects = frame.astype("object")
-    rows = objects.where(objects.notna(), None).to_dict(orient="records")
-    return [{str(name): value for name, value in row.items()} for row in rows]
+    found = project.frames.rows_of(key, outlet, sku)
+    return found[0] if found else None
 
 
 def _rejects(project: Project, outlet: str, sku: str) -> list[dict[str, Any]]:
     """Rows of the newest extract that were rejected under this SKU."""
     if project.frames.stamp(REJECTS_KEY, outlet) is None:
         return []
-    frame = project.frames.read(REJECTS_KEY, outlet)
-    return _records(frame[frame["sku"] == sku])
+    return project.frames.rows_of(REJECTS_KEY, outlet, sku)
 
 
 def _newest_extract(project: Project, outlet: str) -> str | None:
     record = extracts.latest_accepted(project.ledger, outlet)
     return record.id if record else None
+
+
+def _paused(project: Project, outlet: str, platform: str) -> str | None:
+    pause = pauses.pause_of(pauses.active_pauses(project.ledger), outlet, platform)
+    return pause.words if pause else None
 
 
 def _live(listing: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -151,8 +153,7 @@ def _plan(project: Project, listing: dict[str, Any], sku: str) -> dict[str, Any]
         plan = plans.get_plan(project.ledger, push["plan_id"])
     except PlanError:  # plans are kept for as long as the retention says
         return None
-    rows = rows_from_parquet(plan.rows)
-    found = _records(rows[rows["sku"] == sku])
+    found = rows_of_sku(plan.rows, sku)
     row = found[0] if found else {}
     return {
         "plan_id": plan.id,

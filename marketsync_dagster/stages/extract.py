@@ -22,7 +22,15 @@ from marketsync_dagster.catalog.schemas import EXTRACT, validate
 from marketsync_dagster.ledger import extracts as records
 from marketsync_dagster.ledger.extracts import ExtractRecord
 from marketsync_dagster.pos.extract import read_csv_extract
-from marketsync_dagster.pos.files import Found, archive, archived, extract_time, find_extracts, look
+from marketsync_dagster.pos.files import (
+    AHEAD,
+    Found,
+    archive,
+    archived,
+    find_extracts,
+    in_order,
+    look,
+)
 from marketsync_dagster.pos.model import Extract, ExtractSpec, NothingAccepted
 from marketsync_dagster.stages.project import (
     Numbers,
@@ -117,12 +125,14 @@ def _extract_deltas(
     What the catalog has not taken up yet stays in the frame: no change is lost because a run
     ended between the two.
     """
-    after = known.extract_time if known else ""
+    lost = project.frames.stamp(EXTRACT_KEY, outlet) is None
+    # without its frame nothing is left of what was accepted but the files that are still there
+    after = known.extract_time if known and not lost else ""
     fresh = [
         c
         for c in found
         if to_iso(c.moment) >= after
-        and not _is_accepted(records.find_extract(project.ledger, outlet, c.sha256))
+        and (lost or not _is_accepted(records.find_extract(project.ledger, outlet, c.sha256)))
     ]
     if not fresh:
         if known is None or known.sha256 != found[-1].sha256:
@@ -171,7 +181,8 @@ def _not_taken_up(project: Project, outlet: str) -> list[pd.DataFrame]:
 def find_candidates(settings: Settings, outlet: str) -> list[Candidate]:
     """The files of an outlet in the order of their times, newest last.
 
-    Raises ExtractError where there is none, or where the directory cannot be listed.
+    Raises ExtractError where there is none, where the directory cannot be listed, or where a clock
+    was wrong.
     """
     said = settings.outlets[outlet].extract
     directory = settings.root / said.path
@@ -183,12 +194,11 @@ def find_candidates(settings: Settings, outlet: str) -> list[Candidate]:
             "see that the POS export arrives there; nothing was changed",
         )
     zone = ZoneInfo(settings.timezone_of(outlet))
-    candidates = [_candidate(file, said.time_pattern, zone) for file in found]
-    return sorted(candidates, key=lambda candidate: candidate.moment)
+    timed = in_order(found, now=utcnow(), pattern=said.time_pattern, zone=zone)
+    return [_candidate(*one) for one in timed]
 
 
-def _candidate(file: Found, pattern: str | None, zone: ZoneInfo) -> Candidate:
-    moment, source = extract_time(file.path, pattern=pattern, zone=zone)
+def _candidate(file: Found, moment: datetime, source: str) -> Candidate:
     with file.path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return Candidate(file.path, digest, moment, source)
@@ -204,11 +214,13 @@ def refuse_older(
     """An older extract never overwrites a newer one, unless a person says so: ExtractError."""
     if known is None or force or to_iso(candidate.moment) >= known.extract_time:
         return
+    ahead = known.extract_time > to_iso(utcnow() + AHEAD)
+    why = ", which is still to come: a clock was wrong then, or is now" if ahead else ""
     raise ExtractError(
         "older",
         f"{candidate.path.name} is older ({to_iso(candidate.moment)} by its "
         f"{candidate.time_source}) than what was accepted from {known.file} "
-        f"({known.extract_time} by its {known.time_source}); nothing was changed",
+        f"({known.extract_time} by its {known.time_source}{why}); nothing was changed",
         f"if it is right: marketsync run partial_sync --outlet {outlet} "
         "--force-older --by NAME --reason TEXT",
     )

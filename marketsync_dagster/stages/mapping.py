@@ -57,7 +57,7 @@ def refresh_platform_catalog(project: Project, platform: str) -> StageResult:
     numbers, problems, next_step = {"rows": 0, "calls": 0, "scopes": len(scopes)}, [], ""
     for scope, account in scopes.items():
         try:
-            rows, calls = asyncio.run(_read_catalog(project, account))
+            rows = asyncio.run(_read_catalog(project, account, numbers))
         except Exception as error:  # noqa: BLE001 - one bad scope must not stop the others
             bad = driver.failure(f"{platform}_platform_catalog", scope, error)
             problems.append(f"{scope}: {bad.reason}")
@@ -69,7 +69,6 @@ def refresh_platform_catalog(project: Project, platform: str) -> StageResult:
         frame = conform(PLATFORM_CATALOG, rows.drop_duplicates("platform_id", ignore_index=True))
         validate(PLATFORM_CATALOG, frame, what=f"the catalogue of {platform} ({scope})")
         numbers["rows"] += len(frame)
-        numbers["calls"] += calls
         project.frames.write(
             platform_catalog_key(platform), scope, frame, inputs="", numbers={"rows": len(frame)}
         )
@@ -77,19 +76,19 @@ def refresh_platform_catalog(project: Project, platform: str) -> StageResult:
     return StageResult("", not problems, state, "; ".join(problems), next_step, dict(numbers))
 
 
-async def _read_catalog(project: Project, account: str) -> tuple[pd.DataFrame, int]:
-    """All products that the platform lists for an account, and how many calls that took."""
+async def _read_catalog(project: Project, account: str, numbers: dict[str, int]) -> pd.DataFrame:
+    """All products that the platform lists for an account; `numbers["calls"]` counts the calls."""
     pacer = Pacer(project.ledger, account, project.settings.accounts[account].quota, Stop())
     await pacer.open()
     rows: list[dict[str, str | None]] = []
-    calls = 0
-    async with open_adapter(project.settings, account, channel=None) as adapter:
+    adapter = open_adapter(project.settings, account, channel=None, secrets=project.secrets)
+    async with adapter:
         async for page in adapter.read_catalog(pace=pacer.slot):
             rows += page.rows
-            calls += len(page.calls)
+            numbers["calls"] += len(page.calls)
             await asyncio.to_thread(_log_calls, project, account, page.calls)
     columns = list(PLATFORM_CATALOG.columns)
-    return pd.DataFrame(rows, columns=columns), calls
+    return pd.DataFrame(rows, columns=columns)
 
 
 def _log_calls(project: Project, account: str, calls: Sequence[Call]) -> None:

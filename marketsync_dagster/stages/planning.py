@@ -7,6 +7,7 @@ still stands on its base; a plan that says the same as one that waits is not mad
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,11 +16,13 @@ import orjson
 from marketsync_dagster.catalog.schemas import FEED, validate
 from marketsync_dagster.config.settings import Account, Channel
 from marketsync_dagster.ledger import cursors, extracts, listings, plans, pushes
+from marketsync_dagster.ledger.pauses import Pause, active_pauses, pause_of
 from marketsync_dagster.ledger.plans import PlanRecord
 from marketsync_dagster.platforms.registry import capabilities_of, target_of
-from marketsync_dagster.push import decisions
+from marketsync_dagster.push import decisions, replacing
 from marketsync_dagster.push.plan import Base, Plan, PlanOptions, make_plan, rows_to_parquet
 from marketsync_dagster.push.recovery import recover_if_free
+from marketsync_dagster.push.window import load_window
 from marketsync_dagster.stages import project as driver
 from marketsync_dagster.stages.channel_run import ROWS, ChannelRun, lease_name, stage_name
 from marketsync_dagster.stages.feed import NO_CHANNEL, feed_key
@@ -69,7 +72,8 @@ def plan_channel(
         extract = extracts.latest_accepted(project.ledger, outlet)
         stale = decisions.has_moved(project.ledger, approved, extract.id if extract else "")
         if not stale:
-            return _take_up(project, channel, approved, last_push, options)
+            run = _take_up(project, channel, approved, last_push, options)
+            return _if_paused(project, platform, run)
         with project.ledger.begin() as connection:
             plans.set_state(connection, approved.id, ("approved",), "stale")
     mark = _mark(project, channel, platform)
@@ -81,8 +85,13 @@ def plan_channel(
             else (0, 0)
         )
         counts = dict.fromkeys(ROWS, 0) | {"unmapped": unmapped, "unchanged": rows - unmapped}
-        return ChannelRun(outlet, "unchanged", counts=counts, mark=mark, last_push=last_push)
+        run = ChannelRun(outlet, "unchanged", counts=counts, mark=mark, last_push=last_push)
+        return _if_paused(project, platform, run)
     plan = draw_plan(project, channel, platform, outlet, options)
+    if plan.pause is not None:
+        # nothing is kept: what waited before the pause still waits after it
+        run = ChannelRun(outlet, "planned", counts=plan.counts(), last_push=last_push)
+        return paused_run(run, plan.pause)
     run = dataclasses.replace(
         _keep(project, channel, plan), last_push=last_push, refused_before=plan.refused_before
     )
@@ -137,16 +146,31 @@ def draw_plan(
         pushed_rows=before.accepted if before else None,
         coverage="delta" if extract.coverage == "delta" else "full",
     )
-    return make_plan(
+    known = listings.load_listings(project.ledger, outlet, platform)
+    capabilities = capabilities_of(account)
+    draw = functools.partial(
+        make_plan,
         feed,
-        listings.load_listings(project.ledger, outlet, platform),
+        known,
         base=base,
-        options=options,
         guard=channel.guard,
         catalog_rows=catalog_rows,
-        compare_quantity=capabilities_of(account).push_quantity,
+        compare_quantity=capabilities.push_quantity,
         allow_older=extract.time_source == "forced",
+        window=lambda: load_window(
+            project.ledger,
+            outlet,
+            platform,
+            channel.account,
+            channel.guard.window_hours or 0.0,
+            utcnow(),
+        ),
+        judge=lambda plan: replacing.judge(plan, known, capabilities, channel.guard),
     )
+    plan = replacing.widen(lambda asked: draw(options=asked), options, capabilities)
+    if pause := pause_now(project, outlet, platform):
+        plan.set_aside(pause)
+    return plan
 
 
 def _take_up(
@@ -160,6 +184,28 @@ def _take_up(
     words = f"approved by {plan.decided_by}: {plan.decided_reason}"
     return ChannelRun(
         plan.outlet, "approved", plan.id, reason=words, counts=counts, last_push=last_push
+    )
+
+
+def pause_now(project: Project, outlet: str, platform: str) -> Pause | None:
+    """The pause that keeps this channel still at this moment."""
+    return pause_of(active_pauses(project.ledger), outlet, platform)
+
+
+def _if_paused(project: Project, platform: str, run: ChannelRun) -> ChannelRun:
+    pause = pause_now(project, run.outlet, platform)
+    return run if pause is None else paused_run(run, pause)
+
+
+def paused_run(run: ChannelRun, pause: Pause) -> ChannelRun:
+    """Nothing of this run goes out: what was to be sent counts as deselected, and waits."""
+    waits = f"plan {run.plan_id}, {run.reason}, waits" if run.state == "approved" else ""
+    return dataclasses.replace(
+        run,
+        state="paused",
+        reason="; ".join(filter(None, [pause.words, waits])),
+        next_step=pause.resume_command,
+        mark="",
     )
 
 

@@ -18,6 +18,7 @@ from marketsync_dagster.config.settings import Channel
 from marketsync_dagster.ledger import leases, mappings
 from marketsync_dagster.ledger import products as offered
 from marketsync_dagster.ledger.calls import record_calls
+from marketsync_dagster.ledger.pauses import active_pauses, pause_of
 from marketsync_dagster.platforms.base import Adapter, Answer, ItemResult, ProductItem
 from marketsync_dagster.platforms.registry import capabilities_of, open_adapter
 from marketsync_dagster.push.calls import call_row
@@ -82,6 +83,8 @@ def _push(project: Project, platform: str, outlet: str, channel: Channel) -> Sta
     if not channel.push_enabled:
         reason = "push_enabled is not true for this channel in the configuration"
         return StageResult(outlet, True, "disabled", reason, numbers=numbers)
+    if pause := pause_of(active_pauses(project.ledger), outlet, platform):
+        return StageResult(outlet, True, "paused", pause.words, pause.resume_command, numbers)
     lease = leases.take_lease(
         project.ledger,
         f"products {outlet}/{platform}",
@@ -138,7 +141,8 @@ class _Sending:
         pacer = Pacer(self.project.ledger, self.channel.account, self.account.quota, self.stop)
         await pacer.open()
         settings, name = self.project.settings, self.channel.account
-        async with open_adapter(settings, name, channel=self.channel) as adapter:
+        adapter = open_adapter(settings, name, channel=self.channel, secrets=self.project.secrets)
+        async with adapter:
             batches = [list(offers[at : at + BATCH]) for at in range(0, len(offers), BATCH)]
             while batches:
                 batch = batches.pop(0)
@@ -152,17 +156,21 @@ class _Sending:
     async def _call(self, adapter: Adapter, batch: Sequence[_Offer], pacer: Pacer) -> Answer | None:
         """The last answer after all tries; None: the push stopped before a call."""
         answer: Answer | None = None
-        for attempt in range(1, self.account.retry.attempts + 1):
-            await pacer.slot()
+        attempt = 1
+        while True:
+            slot = await pacer.slot()
             if self.stop.event.is_set():
                 return answer
             answer = await adapter.send_products([offer.item for offer in batch])
+            await pacer.answered(slot)
             self.calls += 1
             await asyncio.to_thread(self._log, answer, attempt)
             if answer.outcome is Outcome.AUTH_FAILED:
                 self.stop.set(answer.message, Outcome.AUTH_FAILED)
             if answer.outcome not in (Outcome.RETRYABLE, Outcome.UNKNOWN):
                 return answer
+            if answer.other_key:
+                continue
             delay = backoff(attempt, self.account.retry, answer.retry_after_s)
             if attempt == self.account.retry.attempts or not self.budget.spend(delay):
                 self.stop.set(answer.message, Outcome.RETRYABLE)
@@ -170,7 +178,7 @@ class _Sending:
             if answer.retry_after_s is not None:
                 await pacer.close_for(delay, answer.message)
             await self.stop.sleep(delay)
-        return answer
+            attempt += 1
 
     def _results(self, batch: Sequence[_Offer], answer: Answer | None) -> list[ItemResult]:
         if answer is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import getpass
 import hashlib
 import json
@@ -15,7 +16,9 @@ from typing import Any
 
 from marketsync_dagster.catalog.frames import FrameStore
 from marketsync_dagster.config.load import load_settings
+from marketsync_dagster.config.secrets import Secrets
 from marketsync_dagster.config.settings import Settings
+from marketsync_dagster.ledger.credentials import open_secrets
 from marketsync_dagster.ledger.engine import Ledger, open_ledger
 from marketsync_dagster.ledger.states import (
     OutletState,
@@ -46,6 +49,11 @@ class Project:
     def archive(self) -> Path:
         """Where original extracts are kept under their hash."""
         return self.settings.home / "archive"
+
+    @property
+    def secrets(self) -> Secrets:
+        """What the configuration's references stand for now; nothing is read before it is used."""
+        return open_secrets(self.settings, self.ledger)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,10 +153,21 @@ def _attempt(stage: str, outlet: str, work: Callable[[str], StageResult]) -> Sta
         return failure(stage, outlet, error)
 
 
+_NO_ROOM = {
+    errno.ENOSPC: "the disk is full",
+    errno.EDQUOT: "the quota of the disk is used up",
+    errno.EFBIG: "it is as large as a file may be here",
+}
+
+
 def failure(stage: str, outlet: str, error: BaseException) -> StageResult:
     """The result of an outlet whose work raised `error`."""
     if isinstance(error, MarketSyncError):
         return StageResult(outlet, False, "failed", scrub(error.message), scrub(error.next_step))
+    if isinstance(error, OSError) and error.errno in _NO_ROOM:
+        where = f": {error.filename}" if error.filename else ""
+        reason = scrub(f"a file cannot be written, {_NO_ROOM[error.errno]}{where}")
+        return StageResult(outlet, False, "failed", reason, "free some space and run again")
     log.error("%s of %s failed unexpectedly:\n%s", stage, outlet, traceback_of(error))
     reason = scrub(f"unexpected {type(error).__name__}: {error}")
     return StageResult(

@@ -23,7 +23,10 @@ import orjson
 from marketsync_dagster.ledger import leases, plans, pushes
 from marketsync_dagster.ledger.leases import Lease
 from marketsync_dagster.ledger.listings import Source
+from marketsync_dagster.ledger.pauses import Pause, active_pauses, pause_of
+from marketsync_dagster.ledger.withdrawn import withdraw
 from marketsync_dagster.platforms.registry import open_adapter, target_of
+from marketsync_dagster.push import replacing
 from marketsync_dagster.push.columns import NAMES, Columns
 from marketsync_dagster.push.journal import Journal
 from marketsync_dagster.push.pacing import Pacer, Stop
@@ -38,10 +41,10 @@ from marketsync_dagster.push.sender import (
 )
 from marketsync_dagster.stages import project as driver
 from marketsync_dagster.stages.channel_run import ChannelRun, lease_name, stage_name
-from marketsync_dagster.stages.planning import plan_channel
+from marketsync_dagster.stages.planning import pause_now, paused_run, plan_channel
 from marketsync_dagster.stages.project import Project
 from marketsync_dagster.values.errors import Busy, LedgerError, PlanError
-from marketsync_dagster.values.outcomes import Disposition
+from marketsync_dagster.values.outcomes import Disposition, Outcome
 from marketsync_dagster.values.times import to_iso, utcnow
 
 if TYPE_CHECKING:
@@ -57,6 +60,8 @@ log = logging.getLogger(__name__)
 CHANNELS_AT_ONCE = 4
 """Channels are mostly waiting; memory is bounded by the largest few."""
 LEASE_POLL_S = 0.5
+PAUSE_POLL_S = 1.0
+"""How often a push that goes on looks whether its channel was paused."""
 
 Progress = Callable[[str, int, int], None]
 """Told (outlet, items answered, items in all)."""
@@ -80,14 +85,17 @@ def push_plans(
     return asyncio.run(work.run(planned))
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class _Held:
     """A channel's lease, and what stops its push when it is lost."""
 
+    outlet: str
     lease: Lease
     until: float
     """Monotonic time up to which the lease is certainly ours."""
     stop: Stop = field(default_factory=Stop)
+    pause: Pause | None = None
+    """What has stopped it."""
 
     def holds(self) -> bool:
         return time.monotonic() < self.until
@@ -100,7 +108,7 @@ class _Work:
     options: PlanOptions
     progress: Progress
     observe: Observer
-    running: list[Stop] = field(default_factory=list)
+    running: list[_Held] = field(default_factory=list)
     interrupted: str = ""
 
     async def run(self, planned: Sequence[ChannelRun]) -> list[ChannelRun]:
@@ -113,8 +121,29 @@ class _Work:
                 return await self._channel(run, journal)
 
         with self._signals(), Journal(self.project.ledger) as journal:
+            watching = asyncio.create_task(self._watch_pauses())
             tasks = [asyncio.create_task(one(run, journal)) for run in planned]
-            return list(await asyncio.gather(*tasks))
+            try:
+                return list(await asyncio.gather(*tasks))
+            finally:
+                watching.cancel()
+
+    async def _watch_pauses(self) -> None:
+        """A channel that is paused while it is pushed stops before its next batch."""
+        while True:
+            await asyncio.sleep(PAUSE_POLL_S)
+            if not self.running:
+                continue
+            try:
+                pauses = await asyncio.to_thread(active_pauses, self.project.ledger)
+            except LedgerError as error:  # the push itself finds out what is wrong
+                log.warning("the pauses were not read: %s", error.message)
+                continue
+            for held in self.running:
+                found = pause_of(pauses, held.outlet, self.platform)
+                if found and not held.stop.event.is_set():
+                    held.pause = found
+                    held.stop.set(found.words)
 
     @contextlib.contextmanager
     def _signals(self) -> Iterator[None]:
@@ -128,8 +157,8 @@ class _Work:
         def stop(number: signal.Signals) -> None:
             caught.append(number)
             self.interrupted = f"interrupted by {number.name}"
-            for running in self.running:
-                running.set(self.interrupted)
+            for held in self.running:
+                held.stop.set(self.interrupted)
 
         numbers = (signal.SIGTERM, signal.SIGINT)
         before = {number: signal.getsignal(number) for number in numbers}
@@ -181,8 +210,8 @@ class _Work:
                     raise
                 await asyncio.sleep(min(LEASE_POLL_S, patience))
                 patience -= LEASE_POLL_S
-        held = _Held(lease, asked + LEASE_S)
-        self.running.append(held.stop)
+        held = _Held(outlet, lease, asked + LEASE_S)
+        self.running.append(held)
         if self.interrupted:
             held.stop.set(self.interrupted)
         renewing = asyncio.create_task(self._renew(held))
@@ -190,7 +219,7 @@ class _Work:
             yield held
         finally:
             renewing.cancel()
-            self.running.remove(held.stop)
+            self.running.remove(held)
             await asyncio.to_thread(leases.release, ledger, lease)
 
     async def _renew(self, held: _Held) -> None:
@@ -209,6 +238,9 @@ class _Work:
 
     async def _under_lease(self, run: ChannelRun, journal: Journal, held: _Held) -> ChannelRun:
         """Nobody else pushes this channel now: is the plan still what it was?"""
+        pause = await asyncio.to_thread(pause_now, self.project, run.outlet, self.platform)
+        if pause is not None:  # since the plan was made
+            return paused_run(run, pause)
         channel = self.project.settings.channel(run.outlet, self.platform)
         assert channel is not None
         account = self.project.settings.accounts[channel.account]
@@ -223,7 +255,15 @@ class _Work:
             if not run.goes_out:
                 return run
             record = await asyncio.to_thread(plans.get_plan, ledger, run.plan_id)
-        async with open_adapter(self.project.settings, channel.account, channel=channel) as adapter:
+        # in a thread: stored secrets are read from the ledger, while other channels push
+        opening = asyncio.to_thread(
+            open_adapter,
+            self.project.settings,
+            channel.account,
+            channel=channel,
+            secrets=self.project.secrets,
+        )
+        async with await opening as adapter:
             return await self._send(run, record, channel, adapter, journal, held)
 
     async def _replan(self, run: ChannelRun) -> ChannelRun:
@@ -245,6 +285,12 @@ class _Work:
         account = project.settings.accounts[channel.account]
         rows = await asyncio.to_thread(rows_from_parquet, record.rows, (*NAMES, "disposition"))
         rows = rows[rows["disposition"] == Disposition.SENT.value]
+        columns = Columns.of(rows)
+        capabilities = adapter.capabilities
+        requests = 0
+        if capabilities.full_replaces:
+            requests = len(adapter.batches(columns.items(range(len(rows)))))
+        whole, note = replacing.whole_push(record, len(rows), requests, capabilities)
         push_id = pushes.new_push_id()
         await self._open(push_id, record, len(rows), journal)
         source = Source(
@@ -258,7 +304,7 @@ class _Work:
         )
         sender = Sender(
             source=source,
-            columns=Columns.of(rows),
+            columns=columns,
             adapter=adapter,
             journal=journal,
             pacer=Pacer(project.ledger, channel.account, account.quota, held.stop),
@@ -268,15 +314,19 @@ class _Work:
             observe=self.observe,
             concurrency=account.quota.concurrency,
             progress=lambda done: self.progress(run.outlet, done, len(rows)),
+            whole=whole,
         )
         result = await sender.run()
-        await self._close(push_id, record, len(rows), result, journal)
+        await self._close(source, record, len(rows), result, journal)
+        state, step = "interrupted" if self.interrupted else "pushed", run.next_step
+        if held.pause is not None and result.outcomes[Outcome.RETRYABLE.value]:
+            state, step = "paused", held.pause.resume_command
         return dataclasses.replace(
             run,
-            state="interrupted" if self.interrupted else "pushed",
+            state=state,
             push_id=push_id,
-            reason="; ".join(filter(None, [run.reason, _words(result)])),
-            next_step=run.next_step or _next_step(result, self.platform, channel),
+            reason="; ".join(filter(None, [run.reason, note, _words(result)])),
+            next_step=step or _next_step(result, self.platform, channel),
             outcomes=dict(result.outcomes),
             calls=result.calls,
             seconds=round(result.seconds, 3),
@@ -309,8 +359,9 @@ class _Work:
         self.observe("push_opened")
 
     async def _close(
-        self, push_id: str, record: PlanRecord, items: int, result: PushResult, journal: Journal
+        self, source: Source, record: PlanRecord, items: int, result: PushResult, journal: Journal
     ) -> None:
+        push_id = source.push_id
         if sum(result.outcomes.values()) != items:
             raise AssertionError(
                 f"channel law broken: {dict(result.outcomes)} is not {items} rows sent"
@@ -319,6 +370,8 @@ class _Work:
         def work(connection: Connection) -> None:
             if not pushes.is_open(connection, push_id):
                 raise Busy(TAKEN_OVER, "the next run sends what is still to be said")
+            if result.replaced:
+                withdraw(connection, source, to_iso(utcnow()))
             pushes.close_push(
                 connection,
                 push_id,

@@ -13,6 +13,7 @@ from marketsync_dagster.stages import project as driver
 from marketsync_dagster.stages.channel_run import OUTCOMES, ROWS, ChannelRun, stage_name
 from marketsync_dagster.stages.planning import settled_cursor
 from marketsync_dagster.stages.project import Numbers, Project, StageResult
+from marketsync_dagster.values.words import counted
 
 BAD_STATES = frozenset({"failed", "held", "busy", "interrupted"})
 """States that make an outlet bad, and the run red."""
@@ -44,7 +45,10 @@ def _everything_acknowledged(run: ChannelRun) -> bool:
 
 def _result(run: ChannelRun) -> StageResult:
     numbers = numbers_of(run)
-    bad = [f"{run.outcomes[name]} {name}" for name in WORST if run.outcomes.get(name)]
+    worst = [name for name in WORST if run.outcomes.get(name)]
+    if run.state == "paused":  # what the pause has stopped waits for its end
+        worst = [name for name in worst if name != "retryable"]
+    bad = [f"{run.outcomes[name]} {name}" for name in worst]
     now = run.outcomes.get("refused", 0) + run.outcomes.get("unsupported", 0)
     refused = now + run.refused_before
     newly_held = numbers["held"] > 0 and not run.reported and run.state != "held again"
@@ -54,14 +58,16 @@ def _result(run: ChannelRun) -> StageResult:
     if run.state == "pushed":
         if bad:
             state = "not shown"
-            reason = f"{', '.join(bad)} of {numbers['sent']} rows: {run.reason}"
+            rows = counted(int(numbers["sent"]), "row")
+            reason = f"{', '.join(bad)} of {rows}: {run.reason}"
         elif numbers["held"]:
             state = "rows held"
     if refused and ok and state in ("pushed", "unchanged"):
         state = "refused rows"
         before = f", {run.refused_before} of them earlier" if run.refused_before else ""
         words = f": {run.reason}" if run.reason else ""
-        reason = f"{refused} rows are refused by the platform{before}{words}"
+        are = "is" if refused == 1 else "are"
+        reason = f"{counted(refused, 'row')} {are} refused by the platform{before}{words}"
     return StageResult(run.outlet, ok, state, reason, run.next_step, numbers)
 
 
@@ -69,7 +75,7 @@ def numbers_of(run: ChannelRun) -> Numbers:
     """The channel law in figures, with calls and seconds; AssertionError if it does not hold."""
     counts = {name: run.counts.get(name, 0) for name in ROWS}
     outcomes = {name: run.outcomes.get(name, 0) for name in OUTCOMES}
-    if run.state not in ("pushed", "interrupted"):
+    if run.state not in ("pushed", "interrupted") and not (run.state == "paused" and run.push_id):
         # planned and not sent: what was to go out did not
         counts["deselected"] += counts["sent"]
         counts["sent"] = 0

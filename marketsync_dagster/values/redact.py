@@ -17,9 +17,13 @@ MASK = "***"
 MINIMUM_LENGTH = 4
 """Shorter secrets would mask ordinary words; configuration refuses them."""
 
+TOGETHER = 16
+"""Secrets that one pattern looks for: making a pattern takes as long as there are secrets in it."""
+
 _lock = threading.Lock()
-_secrets: set[str] = set()
-_pattern: re.Pattern[str] | None = None
+_secrets: list[str] = []
+_patterns: tuple[re.Pattern[str], ...] = ()
+"""One for each `TOGETHER` secrets, in the order they were registered."""
 
 
 def _forms_of(secret: str) -> set[str]:
@@ -66,7 +70,7 @@ def register_secret(secret: str) -> None:
 
     Every line that anything in the process logs is scrubbed from the first secret on.
     """
-    global _pattern
+    global _patterns
     if len(secret) < MINIMUM_LENGTH:
         return
     with _lock:
@@ -74,10 +78,12 @@ def register_secret(secret: str) -> None:
             return
         if not _secrets:
             _scrub_what_is_logged()
-        _secrets.add(secret)
-        forms = {form for known in _secrets for form in _forms_of(known)}
+        _secrets.append(secret)
+        first = (len(_secrets) - 1) // TOGETHER * TOGETHER
+        forms = {form for known in _secrets[first:] for form in _forms_of(known)}
         longest_first = sorted(forms, key=len, reverse=True)
-        _pattern = re.compile("|".join(map(_spelled, longest_first)))
+        newest = re.compile("|".join(map(_spelled, longest_first)))
+        _patterns = (*_patterns[: first // TOGETHER], newest)
 
 
 def _scrub_what_is_logged() -> None:
@@ -107,7 +113,17 @@ def traceback_of(error: BaseException) -> str:
 
 def scrub(text: str) -> str:
     """`text` with every registered secret masked."""
-    return text if _pattern is None else _pattern.sub(MASK, text)
+    # all of them are looked for in what was written: a mask would hide the rest of another one
+    found = [match.span() for pattern in _patterns for match in pattern.finditer(text)]
+    if not found:
+        return text
+    parts: list[str] = []
+    at = 0
+    for start, end in sorted(found):
+        if start >= at:
+            parts += [text[at:start], MASK]
+        at = max(at, end)
+    return "".join([*parts, text[at:]])
 
 
 def mask(secret: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -140,8 +141,23 @@ def test_a_channel_without_success_for_too_long_is_late(project: Project) -> Non
     states(project, stage, kisumu=OutletState(stage, "kisumu", True, "done", at=at(3)))
     states(project, stage, kisumu=OutletState(stage, "kisumu", False, "failed", "busy", at=at(0)))
     found = findings.freshness(project, "tracker_ke")
-    assert found.sentence == "1 of 4 channels had no success for 2 hours"
+    assert found.sentence == "1 of 4 channels had no success for 2 hours: kisumu"
     assert found.rows[0]["next_step"] == "marketsync run push_tracker_ke --outlet kisumu"
+
+
+def test_keys_older_than_ninety_days_are_a_warning_that_names_them(project: Project) -> None:
+    accounts = dict(project.settings.accounts)
+    name = next(name for name in accounts if name.startswith("tracker_"))
+    for days, passed in ((90, True), (91, False)):
+        said = str((utcnow() - timedelta(days=days)).date())
+        old = accounts[name].model_copy(update={"rotated_on": said})
+        settings = project.settings.model_copy(update={"accounts": accounts | {name: old}})
+        found = findings.keys_fresh(replace(project, settings=settings), "tracker_ke")
+        assert (found.passed, found.warn) == (passed, True)
+        assert (found.numbers or {})["oldest_days"] == days
+    assert found.sentence.startswith(f"1 of 4 keys are older than 90 days: {name}; of 3 nobody")
+    assert found.rows[0]["key"] == f"accounts.{name}.api_key"
+    assert findings.keys_fresh(replace(project, settings=settings), "pasons").passed
 
 
 def test_outlets_that_have_not_run_yet_are_counted_apart(project: Project) -> None:

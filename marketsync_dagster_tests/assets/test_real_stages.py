@@ -13,6 +13,7 @@ import pytest
 
 from marketsync_dagster.automation.launch import RunReport, launch
 from marketsync_dagster.config.load import load_settings
+from marketsync_dagster.ledger.pauses import pause
 from marketsync_dagster.stages.project import Project, open_project
 from marketsync_dagster_tests.sandbox_process import SandboxProcess
 
@@ -217,3 +218,33 @@ def test_the_connections_are_tested_by_a_job(
     report = launch(project, "test_connections")
     assert report.exit_code == 1
     assert "1 of 6 accounts cannot be used: pasons_kisumu" in report.errors[0]
+
+
+def test_a_paused_outlet_is_green_and_told_in_the_check_and_beside_the_asset(
+    project: Project, fresh_sandbox: SandboxProcess, tmp_path: Path
+) -> None:
+    pause(project.ledger, outlet="kisumu", platform="pasons", by="amina", reason="stocktaking")
+
+    report = launch(project, "full_sync", ["kisumu", "mombasa"])
+
+    assert (report.exit_code, report.success) == (0, True), report
+    assert {request["account"] for request in fresh_sandbox.requests(channel="pasons")} == {
+        "mombasa"
+    }
+    told = "paused until resumed by amina (stocktaking)"
+    key = dg.AssetKey(["pasons", "listings"])
+    with dg.DagsterInstance.from_config(str(tmp_path / ".dagster")) as instance:
+        check = dg.AssetCheckKey(key, "every_outlet")
+        (record,) = instance.event_log_storage.get_asset_check_execution_history(check, limit=1)
+        event = record.event
+        assert event is not None
+        evaluation = event.asset_check_evaluation
+        assert evaluation is not None
+        assert evaluation.passed
+        assert f"1 paused: kisumu ({told})" in (evaluation.description or "")
+        (materialized,) = instance.fetch_materializations(
+            dg.AssetRecordsFilter(asset_key=key, asset_partitions=["kisumu"]), limit=1
+        ).records
+        assert materialized.asset_materialization is not None
+        metadata = materialized.asset_materialization.metadata
+        assert (metadata["state"].value, metadata["reason"].value) == ("paused", told)

@@ -143,7 +143,10 @@ def test_an_approved_plan_goes_at_once_even_without_auto_push() -> None:
     ("change", "reason"),
     [
         ({"automatic": False}, "3 rows wait for a person: auto_push is off"),
-        ({"closed_until": 60.0}, "the platform asked to wait another 60 s"),
+        ({"automatic": False, "rows": 1}, "1 row waits for a person: auto_push is off"),
+        ({"paused": "paused until resumed by amina (x)"}, "paused until resumed by amina (x)"),
+        ({"paused": "paused by amina", "plan": "plan-1"}, "paused by amina"),
+        ({"closed_for": 60.0}, "the platform asked to wait another 60 s"),
         ({"busy": "run 1a2b is queued"}, "run 1a2b is queued"),
         ({"busy": "run 1a2b is queued", "plan": "pl-7"}, "run 1a2b is queued"),
     ],

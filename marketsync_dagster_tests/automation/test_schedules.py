@@ -58,6 +58,7 @@ def test_every_schedule_is_off_until_somebody_turns_it_on(shop: Shop) -> None:
         "product_sync_schedule",
         "refresh_mappings_schedule",
         "test_connections_schedule",
+        "retention_schedule",
     }
     assert {s.default_status for s in schedules} == {dg.DefaultScheduleStatus.STOPPED}
     assert {s.execution_timezone for s in schedules} == {"Africa/Nairobi"}

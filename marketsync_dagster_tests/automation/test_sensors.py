@@ -13,6 +13,7 @@ import pytest
 
 from marketsync_dagster.automation.partitions import RANGE_END, RANGE_START
 from marketsync_dagster.ledger.extracts import ExtractRecord, record_extract
+from marketsync_dagster.ledger.pauses import pause
 from marketsync_dagster.resources.project import ProjectResource
 from marketsync_dagster.stages.project import open_project
 from marketsync_dagster_tests.assets.conftest import Shop
@@ -57,7 +58,9 @@ def drop(shop: Shop, outlet: str, content: bytes = CONTENT, *, age_s: float = 60
 
 def test_sensors_are_off_until_somebody_turns_them_on(shop: Shop) -> None:
     sensors = [s for s in shop.definitions.sensors or [] if isinstance(s, dg.SensorDefinition)]
-    assert {s.name for s in sensors} == {"new_extract", "pending_retries"}
+    assert {s.name for s in sensors} == {
+        "new_extract", "pending_retries", "failure_alerts", "freshness_alerts",
+    }  # fmt: skip
     assert {s.default_status for s in sensors} == {dg.DefaultSensorStatus.STOPPED}
 
 
@@ -184,4 +187,10 @@ def test_what_waits_in_the_ledger_is_pushed_for_its_outlet(shop: Shop) -> None:
     second = pending.tick()
     assert second.run_requests == []
     assert "tracker_ke/kisumu: tried 1 times" in second.skip_message
-    assert "pasons/kisumu: 1 rows wait for a person: auto_push is off" in second.skip_message
+    assert "pasons/kisumu: 1 row waits for a person: auto_push is off" in second.skip_message
+    project = open_project(shop.settings.file)
+    pause(project.ledger, outlet="kisumu", platform="pasons", by="amina", reason="stocktaking")
+    project.ledger.close()
+    assert (
+        "pasons/kisumu: paused until resumed by amina (stocktaking)" in pending.tick().skip_message
+    )

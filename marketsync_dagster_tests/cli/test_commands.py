@@ -22,7 +22,7 @@ def test_init_writes_a_project_that_is_valid_and_never_overwrites(empty: Path, r
     assert "kept as it was: workspace.yaml" in result.out
     assert (empty / "workspace.yaml").read_text() == "mine\n"
     ignored = (empty / ".gitignore").read_text().splitlines()
-    assert ignored == ["*.log", ".marketsync/", ".dagster/", "extracts/"]
+    assert ignored == ["*.log", ".marketsync/", ".dagster/", "extracts/", "*.key"]
     checked = run("config", "check", "--json")
     assert checked.code == 0
     report = json.loads(checked.out)

@@ -13,10 +13,11 @@ from pathlib import Path
 import pytest
 
 from marketsync_dagster import __version__
+from marketsync_dagster.automation.dagster_home import prepare_dagster_home
 from marketsync_dagster.cli import children
 from marketsync_dagster.cli.demo_values import sandbox_seed
 from marketsync_dagster.cli.dev import _with_sandbox
-from marketsync_dagster.cli.local import VARIABLE, prepare_dagster_home
+from marketsync_dagster.cli.local import VARIABLE
 from marketsync_dagster.cli.output import counted, figures, table
 from marketsync_dagster.cli.plans import age, print_rows
 from marketsync_dagster.config.load import load_settings

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from marketsync_dagster.automation.dagster_home import prepare_dagster_home
 from marketsync_dagster.cli import children
 from marketsync_dagster.cli.demo_values import (
     demo_secrets,
@@ -21,7 +22,7 @@ from marketsync_dagster.cli.demo_values import (
     set_demo_secrets,
 )
 from marketsync_dagster.cli.dev import free_port, workspace
-from marketsync_dagster.cli.local import prepare, prepare_dagster_home
+from marketsync_dagster.cli.local import prepare
 from marketsync_dagster.config.load import load_settings
 from marketsync_dagster.values.errors import ConfigError
 from marketsync_dagster_tests.cli.conftest import CONFIG, Run

@@ -58,7 +58,15 @@ def new_canaries() -> dict[str, str]:
         "header in clear in the file": word(12),
         "password of the database": f"{word(6)}+/=&%{word(6)}",
         "alert target": f"https://hooks.invalid/{word(12)}?token={word(8)}",
+        "stored key that was replaced": f"pk_demo_{word(12)}",
+        "stored key given as an argument": f"pk_demo_{word(12)}",
+        "master key": _master_key(),
+        "new master key": _master_key(),
     }
+
+
+def _master_key() -> str:
+    return base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
 
 
 @cache
@@ -80,7 +88,11 @@ def forms(secret: str) -> tuple[bytes, ...]:
             found |= {whole, quote(whole, safe=""), whole.replace("/", "\\/")}
     if len(secret) >= PART + 8:
         found |= {secret[:PART], secret[-PART:]}
-    return tuple(form.encode() for form in sorted(found))
+    known = [form.encode() for form in sorted(found)]
+    if len(secret) == 44 and secret.endswith("="):  # a master key: base64 of what it really is
+        raw = base64.urlsafe_b64decode(secret)
+        known += [raw, raw.hex().encode()]
+    return tuple(known)
 
 
 class Search:

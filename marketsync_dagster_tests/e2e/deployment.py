@@ -24,12 +24,14 @@ from typing import Any, Self
 import dagster as dg
 import yaml
 
+from marketsync_dagster.automation.dagster_home import prepare_dagster_home
 from marketsync_dagster.cli.demo import Shown, _compare
 from marketsync_dagster.cli.demo_values import demo_secrets, sandbox_seed
 from marketsync_dagster.config.load import load_settings
 from marketsync_dagster.stages.project import Project, open_project
 from marketsync_dagster_tests.e2e.graphql import Dagster, wait_for
 from marketsync_dagster_tests.e2e.till import FILE_NAMES, Till
+from marketsync_dagster_tests.receiver import Receiver
 from marketsync_dagster_tests.sandbox_process import SandboxProcess
 
 CHECKOUT = Path(__file__).parents[2]
@@ -42,7 +44,7 @@ SMALL_BATCH = 50
 def copy_of_the_example(root: Path) -> Path:
     """A checkout as far as the commands see it; returns its marketsync.yaml."""
     shutil.copytree(CHECKOUT / "examples", root / "examples")
-    for name in ("dagster.yaml", "workspace.yaml"):
+    for name in ("dagster.yaml", "workspace.yaml", "deploy"):
         (root / name).symlink_to(CHECKOUT / name)
     return root / "examples" / "marketsync.yaml"
 
@@ -70,36 +72,45 @@ def marketsync(
 
 
 class Deployment:
-    """Use it as a context manager; `dagster` asks its webserver."""
+    """Use it as a context manager; `dagster` asks its webserver.
 
-    def __init__(self, root: Path) -> None:
+    `schedule` is the one that ticks every minute once it is switched on. With `database_url`
+    ledger and history are there, and in files below `root` otherwise.
+    """
+
+    def __init__(self, root: Path, schedule: str = "full", database_url: str = "") -> None:
         self.root = root
+        self.schedule = schedule
         self.config = copy_of_the_example(root)
         self.sandbox = SandboxProcess()
+        self.alerts = Receiver()
+        """What alerts.targets are sent."""
         self.tills: dict[str, Till] = {}
         self.environment = clean_environment()
+        if database_url:
+            self.environment["MARKETSYNC_DATABASE_URL"] = database_url
         self.dagster = Dagster("")
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
         atexit.register(self.stop)
         self.sandbox.start()
+        self.alerts.start()
         self._configure()
-        home = self.root / ".dagster"
-        home.mkdir()
-        (home / "dagster.yaml").symlink_to(CHECKOUT / "dagster.yaml")
         self.environment |= {
-            "DAGSTER_HOME": str(home),
+            "TEST_ALERT_URL": self.alerts.url,
+            "DAGSTER_HOME": str(self.root / ".dagster"),
             "MARKETSYNC_CONFIG": str(self.config),
             "MARKETSYNC_SANDBOX_URL": self.sandbox.url,
         }
-        # two programs at once would both make the same tables: `dagster dev` too opens it first
-        dg.DagsterInstance.from_config(str(home)).dispose()
         with self._our_environment():
             settings = load_settings(self.config)
+            home = prepare_dagster_home(settings)
+            # two programs at once would both make the same tables: `dagster dev` too opens it first
+            dg.DagsterInstance.from_config(str(home)).dispose()
             self.sandbox.seed(sandbox_seed(settings))
             self.environment |= demo_secrets(settings)
-        port = _free_port()
+        port = free_port()
         self._start("webserver", "-h", "127.0.0.1", "-p", str(port))
         self._start("daemon", "run")
         self.dagster = Dagster(f"http://127.0.0.1:{port}")
@@ -112,7 +123,7 @@ class Deployment:
     def _configure(self) -> None:
         """A tick every minute, a channel that waits for a person, and one of many batches."""
         document = yaml.safe_load(self.config.read_text())
-        document["schedules"]["full"] = "* * * * *"
+        document["schedules"][self.schedule] = "* * * * *"
         for outlet, section in document["outlets"].items():
             extract = section["extract"]
             self.tills[outlet] = Till.of(outlet, self.config.parent / extract["path"], extract)
@@ -121,6 +132,7 @@ class Deployment:
             channel["auto_push"] = channel["account"] != "pasons_mombasa"
         tracker = document["accounts"]["tracker_westlands"]
         tracker |= {"batch": SMALL_BATCH, "quota": {"per_minute": 600, "concurrency": 1}}
+        document["alerts"] = {"targets": [{"env": "TEST_ALERT_URL"}]}
         self.config.write_text(yaml.safe_dump(document, sort_keys=False))
 
     def _start(self, program: str, *options: str) -> None:
@@ -149,6 +161,16 @@ class Deployment:
         files = sorted(self.root.glob("*.log"))
         return "\n".join(f"{file.name}:\n{file.read_text('utf-8', 'replace')}" for file in files)
 
+    def arguments(self) -> list[str]:
+        """The command lines of webserver, daemon and all that they have started, as `ps` shows."""
+        groups = {process.pid for process in self._processes}
+        found: list[str] = []
+        for folder in Path("/proc").glob("[0-9]*"):
+            with contextlib.suppress(OSError):  # it has ended meanwhile
+                if os.getpgid(int(folder.name)) in groups:
+                    found.append((folder / "cmdline").read_bytes().decode("utf-8", "replace"))
+        return found
+
     def stop(self) -> None:
         """Ask every process to end, wait, then kill what is left of its group."""
         processes, self._processes = self._processes, []
@@ -164,6 +186,7 @@ class Deployment:
             process.wait()
             if process.stdin is not None:
                 process.stdin.close()
+        self.alerts.stop()
         self.sandbox.stop()
         atexit.unregister(self.stop)
 
@@ -245,7 +268,8 @@ class Deployment:
         return found
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port that nobody listens on at this moment."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])

@@ -22,7 +22,14 @@ import yaml
 
 from marketsync_dagster.values.errors import ExtractError, MarketSyncError
 from marketsync_dagster_tests.e2e import secret_faults
-from marketsync_dagster_tests.e2e.secret_world import World, account, variants
+from marketsync_dagster_tests.e2e.secret_world import (
+    STORED,
+    TRACKER_KEYS,
+    World,
+    account,
+    variable,
+    variants,
+)
 from marketsync_dagster_tests.ledgers import postgres_uri
 
 COMMANDS = (
@@ -39,6 +46,29 @@ COMMANDS = (
     "--debug connections test",
     "--debug connections test --account no_such_account",
 )
+
+
+def stored(world: World, patch: pytest.MonkeyPatch) -> None:
+    """Everything that can be done with stored secrets, and what is wrong about them."""
+    replaced, key = "stored key that was replaced", TRACKER_KEYS["west"]
+    mistaken = world.canaries["stored key given as an argument"]
+    line = ("secrets", "set", STORED)
+    assert world.command(*line, "--json", given=world.canaries[replaced]) == 0
+    assert world.command(*line, "--overlap-days", "9", "--from-env", variable(key)) == 0
+    for wrong in ((*line, mistaken), (*line, "--from-env", mistaken), ("secrets", "set", mistaken)):
+        assert world.command("--debug", *wrong) == 64
+    assert world.command("--debug", *line, given=f"{mistaken}\n{mistaken}") == 1
+    with patch.context() as here:
+        here.setenv("MARKETSYNC_NEW_MASTER_KEY", world.canaries["new master key"])
+        assert world.command("secrets", "rotate", "--json") == 0
+    assert world.command("--debug", "secrets", "rotate") == 1  # no new key is given
+    for master in (world.canaries["master key"], f"{mistaken}="):  # another one, and none at all
+        with patch.context() as here:
+            here.setenv("MARKETSYNC_MASTER_KEY", master)
+            assert world.command("--debug", *line, given=mistaken) == 1
+            world.command("--debug", "connections", "test", "--json")
+            world.command("secrets", "list")
+    assert world.command("secrets", "list", "--json") == 0
 
 
 def faults(world: World) -> None:
@@ -199,6 +229,7 @@ def database(world: World, patch: pytest.MonkeyPatch) -> str:
     query = base.split("?", 1)[1]
     good = f"postgresql://{name}:{written}@/{name}?{query}"
     patch.setenv("MARKETSYNC_DATABASE_URL", good)
+    stored(world, patch)
     world.sandbox.scenario("echo_secret", times=3)
     world.run("full_sync")
     world.sandbox.clear_scenarios()

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import pytest
 import yaml
 
 from marketsync_dagster_tests.e2e.secret_faults import OUTLETS
@@ -38,6 +39,8 @@ PASONS_KEYS = {
     "west": "pasons short key",
 }
 SCHEMES = {"south": "header", "east": "basic"}
+STORED = "tracker_west"
+"""The name under which the key of one account is stored; the others are in the environment."""
 SKUS = [f"{number:05}" for number in range(1, 13)]
 
 
@@ -69,7 +72,9 @@ class World:
         """What a process of the project finds in its environment: every secret among it."""
         values = {variable(name): secret for name, secret in self.canaries.items()}
         values[variable("key with a line end")] += "\n"
+        masters = f"{self.canaries['master key']} {self.canaries['new master key']}"
         return values | {
+            "MARKETSYNC_MASTER_KEY": masters,
             "MARKETSYNC_CONFIG": str(self.config),
             "MARKETSYNC_HOME": str(self.root / "home"),
             "DAGSTER_HOME": str(self.root / "dagster"),
@@ -99,6 +104,12 @@ class World:
             "module": "dagster.core.run_coordinator",
             "class": "DefaultRunCoordinator",
         }
+        # said here, so that it stays in this folder when the ledger goes to PostgreSQL
+        settings["run_storage"] = {
+            "module": "dagster._core.storage.runs",
+            "class": "SqliteRunStorage",
+            "config": {"base_dir": str(self.root / "dagster" / "history")},
+        }
         (self.root / "dagster").mkdir()
         (self.root / "dagster" / "dagster.yaml").write_text(yaml.safe_dump(settings))
         # made before webserver and runs open it at once: Dagster's first migration cannot be shared
@@ -126,6 +137,8 @@ class World:
                 "environment": "demo",
                 "batch": 1,
             }
+            if outlet == "west":
+                tracker["api_key"] = {"secret": STORED}
             if outlet in TRACKER_SECRETS:
                 tracker["api_secret"] = {"env": variable(TRACKER_SECRETS[outlet])}
             tracker["send_secret"] = outlet == "east"
@@ -226,12 +239,17 @@ class World:
 
     # --- commands, in this process
 
-    def command(self, *words: str) -> int:
-        """Run one command; what it prints is kept."""
+    def command(self, *words: str, given: str = "") -> int:
+        """Run one command with `given` on its standard input; what it prints is kept."""
         from marketsync_dagster.cli.main import main
 
         out, err = io.StringIO(), io.StringIO()
-        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        with (
+            contextlib.redirect_stdout(out),
+            contextlib.redirect_stderr(err),
+            pytest.MonkeyPatch.context() as patch,
+        ):
+            patch.setattr("sys.stdin", io.StringIO(given))
             code = main(list(words))
         self.hear(" ".join(words), out.getvalue() + err.getvalue())
         return code

@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 
 from marketsync_dagster_tests.e2e.deployment import Deployment
+from marketsync_dagster_tests.e2e.graphql import wait_for
 
 pytestmark = pytest.mark.xdist_group("deployment")
 
@@ -46,6 +47,7 @@ def test_a_truncated_extract_stops_its_outlet_alone_and_the_next_good_file_heals
     assert _every_outlet(synced) == (False, "1 of 3 outlets need attention: westlands")
     assert synced.price("kisumu", other) == Decimal("24.00")  # 22.00 + 7.5 %, up to the next half
     assert not {"tracker_westlands", "017"} & set(synced.writes(before))
+    assert "outlet westlands failed at pos_extract: " in _told(synced)
 
     westlands.put(content)
     dagster.succeeded(synced.launch("partial_sync", "westlands"))
@@ -58,3 +60,18 @@ def test_a_truncated_extract_stops_its_outlet_alone_and_the_next_good_file_heals
 def _every_outlet(deployment: Deployment) -> tuple[bool, str]:
     found = deployment.dagster.asset("pos/extract")["checks"]["every_outlet"]
     return found["evaluation"]["success"], found["evaluation"]["description"]
+
+
+def _told(deployment: Deployment) -> str:
+    """What people are told by the daemon's next look, and the check that nothing else ran for."""
+    sensor = deployment.dagster.start_sensor("failure_alerts")
+    try:
+        wait_for("a message", lambda: deployment.alerts.messages or None)
+    finally:
+        deployment.dagster.stop_sensor(sensor)
+    (message,) = deployment.alerts.messages
+    (row,) = [
+        row for row in deployment.answer("alerts", "list", "--open") if row["outlet"] == "westlands"
+    ]
+    assert (row["kind"], row["delivery"]) == ("outlet_failed", "delivered")
+    return str(message["message"])

@@ -64,12 +64,13 @@ def remains(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Remains]:
     logging.getLogger().addHandler(handler)
     with pytest.MonkeyPatch.context() as patch, SandboxProcess() as sandbox:
         world = World(root, sandbox, new_canaries())
-        world.build(ROOT / "dagster.yaml")
         patch.delenv("MARKETSYNC_DATABASE_URL", raising=False)
         patch.chdir(root)
         for name, value in world.environment().items():
             patch.setenv(name, value)
+        world.build(ROOT / "dagster.yaml")
         with Webserver(world.environment(), ROOT / "workspace.yaml", root / "served") as ui:
+            secret_steps.stored(world, patch)
             secret_steps.faults(world)
             secret_steps.connections(world)
             secret_steps.wrong_settings(world)
@@ -244,6 +245,7 @@ def test_settings_and_secrets_that_are_wrong_raise_nothing_secret(
     import yaml
 
     from marketsync_dagster.config.load import load_settings
+    from marketsync_dagster.config.secrets import Secrets
     from marketsync_dagster.ledger.engine import open_ledger
     from marketsync_dagster.platforms.registry import open_adapter
 
@@ -255,7 +257,7 @@ def test_settings_and_secrets_that_are_wrong_raise_nothing_secret(
         path.write_text(yaml.safe_dump(document, sort_keys=False))
         with pytest.raises(MarketSyncError) as caught:  # noqa: PT012 - either may refuse
             settings = load_settings(path)
-            open_adapter(settings, "tracker_ke_north", channel=None)
+            open_adapter(settings, "tracker_ke_north", channel=None, secrets=Secrets())
         search.exception(caught.value, name)
     password = remains.world.canaries["password of the database"]
     for url in (f"postgresql://u:{password}@127.0.0.1:1/x", f"mysql://u:{password}@h/x"):

@@ -19,7 +19,13 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import QueuePool
 
 from marketsync_dagster.ledger.cursors import get_cursor, set_cursor
-from marketsync_dagster.ledger.engine import Ledger, ledger_url, open_ledger, use_wal
+from marketsync_dagster.ledger.engine import (
+    REVISIONS,
+    Ledger,
+    ledger_url,
+    open_ledger,
+    use_wal,
+)
 from marketsync_dagster.ledger.tables import cursor
 from marketsync_dagster.values.errors import LedgerError
 from marketsync_dagster_tests.ledger import children
@@ -117,7 +123,7 @@ def test_a_ledger_of_another_version_is_refused_naming_the_command(ledger: Ledge
 def test_an_older_ledger_is_refused_naming_the_command(
     ledger: Ledger, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("marketsync_dagster.ledger.engine.REVISIONS", ("0001", "0002"))
+    monkeypatch.setattr("marketsync_dagster.ledger.engine.REVISIONS", (*REVISIONS, "next"))
     with pytest.raises(LedgerError, match="older MarketSync") as older:
         open_ledger(ledger.url)
     assert "marketsync ledger upgrade" in older.value.next_step

@@ -103,6 +103,37 @@ def test_a_lease_of_another_host_is_taken_over_only_when_it_has_expired(ledger: 
     take_lease(ledger, "a", "two", 60, later(60))
 
 
+def test_a_clock_that_is_set_back_by_a_day_does_not_hold_a_lease_for_a_day(
+    ledger: Ledger,
+) -> None:
+    take_lease(ledger, "a", "one", 60, later(86_400))
+    held_elsewhere(ledger, host="elsewhere")
+    with pytest.raises(Busy, match=r"until 2026-11-21T12:01:00\.000Z at the latest"):
+        take_lease(ledger, "a", "two", 60, NOON)
+    with pytest.raises(Busy):
+        take_lease(ledger, "a", "two", 60, later(59))
+    assert take_lease(ledger, "a", "two", 60, later(61)).holder == "two"
+
+
+def test_a_holder_that_is_alive_keeps_its_lease_over_a_clock_that_is_set_back(
+    ledger: Ledger,
+) -> None:
+    held = take_lease(ledger, "a", "one", 60, later(86_400))
+    with pytest.raises(Busy):
+        take_lease(ledger, "a", "two", 60, NOON)
+    renew(ledger, held, 60, later(20))
+    with pytest.raises(Busy):
+        take_lease(ledger, "a", "two", 60, later(61))
+
+
+def test_a_longer_lease_is_not_cut_short_by_who_would_take_a_shorter_one(ledger: Ledger) -> None:
+    take_lease(ledger, "a", "one", 3_600, NOON)
+    held_elsewhere(ledger, host="elsewhere")
+    for seconds in (1, 3_500):
+        with pytest.raises(Busy):
+            take_lease(ledger, "a", "two", 60, later(seconds))
+
+
 def test_a_pid_that_is_used_again_is_not_taken_for_the_holder(ledger: Ledger) -> None:
     take_lease(ledger, "a", "one", 60, NOON)
     held_elsewhere(ledger, process_start="another start")

@@ -7,6 +7,7 @@ from collections.abc import Callable, Coroutine
 from decimal import Decimal
 from typing import Any
 
+from marketsync_dagster.config.secrets import Secrets
 from marketsync_dagster.config.settings import Settings
 from marketsync_dagster.platforms.base import Adapter, Answer, PriceItem, ProductItem
 from marketsync_dagster.platforms.registry import open_adapter
@@ -102,12 +103,16 @@ def seed_pasons(sandbox: SandboxProcess, **more: Any) -> None:
 
 
 def run(
-    settings: Settings, account: str, work: Callable[[Adapter], Coroutine[Any, Any, Any]]
+    settings: Settings,
+    account: str,
+    work: Callable[[Adapter], Coroutine[Any, Any, Any]],
+    secrets: Secrets | None = None,
 ) -> Any:
     """Open the account's adapter, do `work`, close it."""
 
     async def opened() -> Any:
-        async with open_adapter(settings, account, channel=None) as adapter:
+        adapter = open_adapter(settings, account, channel=None, secrets=secrets or Secrets())
+        async with adapter:
             return await work(adapter)
 
     return asyncio.run(opened())

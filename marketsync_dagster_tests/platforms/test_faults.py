@@ -227,6 +227,6 @@ def test_a_redirect_is_refused_and_named_and_nobody_goes_there(
     fresh_sandbox.scenario("redirect", location=target, code=308)
     answer: Answer = run(settings, "x", push)
     assert answer.message == (
-        "HTTP 308: redirected to host 127.0.0.1; not followed, check base_url"
+        f"HTTP 308: redirected to {fresh_sandbox.url}; not followed, check base_url"
     )
     assert len(fresh_sandbox.requests()) == 1

@@ -1,4 +1,4 @@
-"""A ledger on SQLite for the tests of this folder."""
+"""A ledger for the tests of this folder: every test that takes it runs on both engines."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from marketsync_dagster.ledger.engine import Ledger, open_ledger
-from marketsync_dagster_tests.ledgers import ready_ledger_url
+from marketsync_dagster_tests.ledgers import ENGINES, ready_ledger_url
 
 
-@pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    opened = open_ledger(ready_ledger_url("sqlite", tmp_path))
+@pytest.fixture(params=ENGINES)
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    opened = open_ledger(ready_ledger_url(request.param, tmp_path))
     yield opened
     opened.close()

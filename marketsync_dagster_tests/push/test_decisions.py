@@ -8,10 +8,11 @@ import pytest
 
 from marketsync_dagster.ledger import plans
 from marketsync_dagster.ledger.engine import Ledger
+from marketsync_dagster.ledger.listings import Source, acknowledge
 from marketsync_dagster.push import decisions
 from marketsync_dagster.push.plan import Plan, rows_to_parquet
 from marketsync_dagster.values.errors import PlanError
-from marketsync_dagster_tests.push.builders import many, plan_of
+from marketsync_dagster_tests.push.builders import NOW, TARGET, many, plan_of
 
 
 def keep(ledger: Ledger, plan: Plan, state: str) -> str:
@@ -83,6 +84,17 @@ def test_a_plan_of_an_older_extract_is_stale(ledger: Ledger) -> None:
     plan = held_plan(ledger)
     with pytest.raises(PlanError, match="newer extract"):
         approve(ledger, plan, "westlands-2")
+    assert plans.get_plan(ledger, plan).state == "stale"
+
+
+def test_a_plan_is_stale_once_one_of_its_skus_was_pushed(ledger: Ledger) -> None:
+    plan = held_plan(ledger)
+    source = Source("westlands", "pasons", "a", TARGET, "westlands-1", NOW, "push-1")
+    row = ("0007", "p-0007", 1000, "KES", "in_stock", 5, "applied", "", 9)
+    with ledger.begin() as connection:
+        acknowledge(connection, source, 1, [row], NOW)
+    with pytest.raises(PlanError, match="pushed since it was made"):
+        approve(ledger, plan)
     assert plans.get_plan(ledger, plan).state == "stale"
 
 

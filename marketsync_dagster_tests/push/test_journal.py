@@ -21,8 +21,9 @@ def note(connection: Connection, word: str) -> str:
 
 
 def notes(ledger: Ledger) -> list[str]:
+    place = "rowid" if ledger.dialect == "sqlite" else "ctid"  # in the order of writing
     with ledger.read() as connection:
-        rows = connection.execute(text("SELECT name FROM cursor ORDER BY rowid"))
+        rows = connection.execute(text(f"SELECT name FROM cursor ORDER BY {place}"))
         return [str(row[0]) for row in rows]
 
 

@@ -123,6 +123,11 @@ def test_the_same_held_rows_have_the_same_content_whatever_else_goes() -> None:
     assert first.content_hash == second.content_hash != other.content_hash
 
 
+def test_a_plan_says_the_same_whatever_the_order_of_the_extract() -> None:
+    first, second = plan_of([DEARER, B, C], [A]), plan_of([C, DEARER, B], [A])
+    assert (first.content_hash, first.base_hash) == (second.content_hash, second.base_hash)
+
+
 def test_the_base_moves_with_the_extract_and_the_versions() -> None:
     hashes = {
         plan_of([DEARER], [A]).base_hash,

@@ -36,6 +36,7 @@ def upgrade() -> None:
         sa.Column("until", sa.Text(), nullable=True),
         sa.Column("ended_at", sa.Text(), nullable=True),
         sa.Column("ended_by", sa.Text(), nullable=True),
+        sa.Column("ended_reason", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_pause")),
     )
     op.create_index(op.f("ix_pause_ended_at"), "pause", ["ended_at"], unique=False)
@@ -56,6 +57,9 @@ def upgrade() -> None:
         sa.Column("delivered_at", sa.Text(), nullable=True),
         sa.Column("error", sa.Text(), nullable=False),
         sa.Column("over_at", sa.Text(), nullable=True),
+        sa.Column("attempts", sa.Integer(), nullable=False),
+        sa.Column("tried_at", sa.Text(), nullable=True),
+        sa.Column("missing", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_alert")),
         sa.UniqueConstraint("key", name=op.f("uq_alert_key")),
     )
@@ -72,3 +76,10 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_upkeep")),
     )
     op.create_index(op.f("ix_upkeep_kind_at"), "upkeep", ["kind", "at"], unique=False)
+    # events are found by their push: what a push writes then stands together in the index
+    op.create_index(op.f("ix_listing_event_push_id_sku"), "listing_event", ["push_id", "sku"])
+    op.drop_index(op.f("ix_listing_event_outlet_platform_sku_id"), "listing_event")
+    op.add_column("rate_closed", sa.Column("at_ms", sa.BigInteger(), nullable=True))
+    if op.get_bind().dialect.name == "postgresql":
+        # a push changes every row of a page: room for it there spares the index
+        op.execute("ALTER TABLE listing SET (fillfactor = 50)")

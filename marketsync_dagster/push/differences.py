@@ -1,0 +1,81 @@
+"""What a channel's feed says otherwise than its platform is known to show, by whole columns.
+
+Pure comparisons of a feed with the ledger's listings, row by row of the feed. Which of the
+differences are sent, and whether they may be, belongs to `push.plan` and `push.guard`.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from marketsync_dagster.catalog.arrow import pc, text
+from marketsync_dagster.values.outcomes import Outcome
+
+REPEATS_ONLY_WHEN_CHANGED = [Outcome.REFUSED.value, Outcome.UNSUPPORTED.value]
+"""Outcomes after which the same value would only be refused again."""
+_KNOWN = (
+    "sku price_minor currency stock_status quantity outcome ack_price_minor ack_currency "
+    "ack_stock_status ack_quantity extract_time"
+).split()
+
+
+def places(feed: pd.DataFrame, listings: pd.DataFrame) -> np.ndarray:
+    """For each row of the feed the row of its SKU in the listings; -1: there is none."""
+    at = pc.index_in(text(feed["sku"]), text(listings["sku"]))
+    return pc.fill_null(at, -1).to_numpy().astype(np.int64)
+
+
+def known_rows(
+    feed: pd.DataFrame, listings: pd.DataFrame, at: np.ndarray, target: str
+) -> pd.DataFrame:
+    """The listing of each feed row, aligned with the feed; `known` is False where there is none.
+
+    `at` are the `places`. A listing that was told to another host, or under another platform id,
+    is not this one.
+    """
+    there = at >= 0
+    same = there.copy()
+    if there.any():
+        rows = pa.array(at, mask=~there)
+        told = pc.equal(text(listings["target"]), target).take(rows)
+        ids = pc.equal(text(listings["platform_id"]).take(rows), text(feed["platform_id"]))
+        same = pc.fill_null(pc.and_(told, ids), False).to_numpy(zero_copy_only=False)
+    at = np.where(same, at, -1)
+    known = pd.DataFrame(
+        {name: listings[name].array.take(at, allow_fill=True) for name in _KNOWN}, copy=False
+    )
+    known["known"] = same
+    return known
+
+
+def differences(
+    feed: pd.DataFrame, known: pd.DataFrame, compare_quantity: bool
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Whether price, and stock, differ from what was last acknowledged or refused; and which rows
+    the platform refused and does not show."""
+    price, stock = _unequal(feed, known, "", compare_quantity)
+    refused = known["outcome"].isin(REPEATS_ONLY_WHEN_CHANGED).to_numpy()
+    if refused.any():  # back to what the platform has acknowledged: there is nothing to mend
+        ack_price, ack_stock = _unequal(feed, known, "ack_", compare_quantity)
+        settled = refused & ~ack_price & ~ack_stock
+        price, stock, refused = price & ~settled, stock & ~settled, refused & ~settled
+    return price, stock, refused
+
+
+def _unequal(
+    feed: pd.DataFrame, known: pd.DataFrame, prefix: str, compare_quantity: bool
+) -> tuple[np.ndarray, np.ndarray]:
+    """Whether price, and stock, differ from those columns of the listings."""
+    by_price = (known[f"{prefix}price_minor"] != feed["price_minor"]).fillna(True) | (
+        known[f"{prefix}currency"] != feed["currency"]
+    ).fillna(True)
+    by_stock = (known[f"{prefix}stock_status"] != feed["stock_status"]).fillna(True)
+    if compare_quantity:
+        quantity = known[f"{prefix}quantity"]
+        same = (quantity == feed["quantity"]).fillna(False) | (
+            quantity.isna() & feed["quantity"].isna()
+        )
+        by_stock = by_stock | ~same
+    return by_price.to_numpy(dtype=bool), by_stock.to_numpy(dtype=bool)
