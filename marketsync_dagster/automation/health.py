@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from marketsync_dagster.values.redact import scrub
 
@@ -64,8 +65,8 @@ def health_of(instance: dg.DagsterInstance, settings: Settings) -> Health:
     )
 
 
-def _names(definitions: object) -> list[str]:
-    return [str(one.name) for one in definitions or ()]  # type: ignore[attr-defined]
+def _names(definitions: Iterable[Any] | None) -> list[str]:
+    return [str(one.name) for one in definitions or ()]
 
 
 def _kind(storage: str) -> str:

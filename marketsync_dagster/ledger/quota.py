@@ -30,21 +30,6 @@ class Asked:
     """For `answered`; None where there is no limit to count for."""
 
 
-def take_slot(
-    ledger: Ledger,
-    account: str,
-    per_minute: int | None,
-    now_ms: int | Callable[[], int] | None = None,
-    *,
-    window_ms: int = WINDOW_MS,
-    margin_ms: int = MARGIN_MS,
-) -> int:
-    """`ask`, for who does not tell when the answer came: 0, or the milliseconds to wait."""
-    return ask(
-        ledger, account, per_minute, now_ms, window_ms=window_ms, margin_ms=margin_ms
-    ).wait_ms
-
-
 def ask(
     ledger: Ledger,
     account: str,

@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
@@ -54,6 +54,18 @@ def clean_environment() -> dict[str, str]:
     ours = ("MARKETSYNC_", "DAGSTER_", "TRACKER_", "PASONS_")
     kept = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return kept | {"PYTHONPATH": str(CHECKOUT), "DAGSTER_DISABLE_TELEMETRY": "yes"}
+
+
+@contextlib.contextmanager
+def environment_of(variables: Mapping[str, str]) -> Iterator[None]:
+    """This process's environment with these variables too, for a moment."""
+    before = dict(os.environ)
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        os.environ.clear()
+        os.environ.update(before)
 
 
 def marketsync(
@@ -103,7 +115,7 @@ class Deployment:
             "MARKETSYNC_CONFIG": str(self.config),
             "MARKETSYNC_SANDBOX_URL": self.sandbox.url,
         }
-        with self._our_environment():
+        with environment_of(self.environment):
             settings = load_settings(self.config)
             home = prepare_dagster_home(settings)
             # two programs at once would both make the same tables: `dagster dev` too opens it first
@@ -219,19 +231,9 @@ class Deployment:
     # --- what there is to see
 
     @contextlib.contextmanager
-    def _our_environment(self) -> Iterator[None]:
-        before = dict(os.environ)
-        os.environ.update(self.environment)
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
-
-    @contextlib.contextmanager
     def project(self) -> Iterator[Project]:
         """The project as a command opens it."""
-        with self._our_environment():
+        with environment_of(self.environment):
             project = open_project(self.config, run_id="test", user="test")
         try:
             yield project

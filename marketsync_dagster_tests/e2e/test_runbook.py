@@ -31,6 +31,7 @@ from marketsync_dagster_tests.e2e.deployment import (
     CHECKOUT,
     clean_environment,
     copy_of_the_example,
+    environment_of,
     free_port,
 )
 from marketsync_dagster_tests.e2e.graphql import Dagster, wait_for
@@ -68,7 +69,7 @@ class Shop:
             "PATH": f"{warm.bin}:{Path(sys.executable).parent}:{os.environ['PATH']}",
         }
         (root / "person").mkdir()
-        with self.our_environment():
+        with environment_of(self.environment):
             settings = load_settings(self.config)
             seed = sandbox_seed(settings)
             seed["pasons"]["stores"].append({"store_id": "020", "api_key": KEY})
@@ -85,15 +86,7 @@ class Shop:
         line = self._filled_in(line)
         kept = self.root / "exported"
         script = f"{line}\ncode=$?\nexport -p > {kept}\nexit $code"
-        ended = subprocess.run(
-            ["bash", "-c", script],
-            cwd=self.config.parent,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
+        ended = self._started("bash", "-c", script)
         self.output = f"$ {line}\n{ended.stdout}{ended.stderr}"
         for name, value in re.findall(
             r'^declare -x (MARKETSYNC_\w+)="(.*)"$', kept.read_text("utf-8"), re.MULTILINE
@@ -105,8 +98,11 @@ class Shop:
 
     def answer(self, *words: str) -> Any:
         """What a command prints with `--json`."""
-        ended = subprocess.run(
-            ["marketsync", *words, "--json"],
+        return json.loads(self._started("marketsync", *words, "--json").stdout)
+
+    def _started(self, *words: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            words,
             cwd=self.config.parent,
             env=self.environment,
             capture_output=True,
@@ -114,7 +110,6 @@ class Shop:
             timeout=120,
             check=False,
         )
-        return json.loads(ended.stdout)
 
     def _filled_in(self, line: str) -> str:
         if re.search(r"\bPLAN\b", line):
@@ -125,17 +120,6 @@ class Shop:
         if "MARKETSYNC_DATABASE_URL=" in line:
             line = f'export MARKETSYNC_DATABASE_URL="{new_ledger_url("postgresql", self.root)}"'
         return line
-
-    @contextlib.contextmanager
-    def our_environment(self) -> Iterator[None]:
-        """The environment of what is typed, for a moment."""
-        before = dict(os.environ)
-        os.environ.update(self.environment)
-        try:
-            yield
-        finally:
-            os.environ.clear()
-            os.environ.update(before)
 
     def configure(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Edit marketsync.yaml."""
@@ -153,7 +137,7 @@ class Shop:
 
     def different(self, outlet: str, platform: str) -> int:
         """Rows of the feed that the platform does not show."""
-        with self.our_environment():
+        with environment_of(self.environment):
             project = open_project(self.config, run_id="test", user="test")
             try:
                 channel = project.settings.channel(outlet, platform)

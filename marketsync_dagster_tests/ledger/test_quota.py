@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import pytest
 from sqlalchemy import func, select
@@ -18,12 +19,21 @@ from marketsync_dagster.ledger.quota import (
     closed_for,
     closed_reason,
     forget_old_slots,
-    take_slot,
 )
 from marketsync_dagster_tests.ledger import children
 
 SPAN = WINDOW_MS + MARGIN_MS
 DAY_MS = 24 * 3600 * 1000
+
+
+def take_slot(
+    ledger: Ledger,
+    account: str,
+    per_minute: int | None,
+    now_ms: int | Callable[[], int] | None = None,
+) -> int:
+    """0 where the call may go, or the milliseconds to wait."""
+    return ask(ledger, account, per_minute, now_ms).wait_ms
 
 
 def most_in_a_window(times: list[int], window_ms: int) -> int:
@@ -189,7 +199,7 @@ def test_four_processes_on_one_account_never_take_more_than_the_window_allows(
     setup = """
         import sys, time
         from marketsync_dagster.ledger.engine import open_ledger
-        from marketsync_dagster.ledger.quota import take_slot
+        from marketsync_dagster.ledger.quota import ask
         ledger = open_ledger(sys.argv[1])
         read = []
         def clock():
@@ -199,9 +209,9 @@ def test_four_processes_on_one_account_never_take_more_than_the_window_allows(
     work = f"""
         times = []
         while len(times) < 5:
-            wait = take_slot(
+            wait = ask(
                 ledger, "a", {per_window}, clock, window_ms={window_ms}, margin_ms=0
-            )
+            ).wait_ms
             assert 0 <= wait <= {window_ms}, wait
             if wait:
                 time.sleep(wait / 1000)

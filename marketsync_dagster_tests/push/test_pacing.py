@@ -55,8 +55,8 @@ def test_calls_over_the_quota_wait_until_the_push_stops(ledger: Ledger) -> None:
 
 def test_two_pushes_of_an_account_share_its_quota(ledger: Ledger) -> None:
     assert seconds_for(Quota(per_minute=2), ledger, 2) < 1
-    assert slots.take_slot(ledger, "a", 2) > 1_000
-    assert slots.take_slot(ledger, "b", 2) == 0
+    assert slots.ask(ledger, "a", 2).wait_ms > 1_000
+    assert slots.ask(ledger, "b", 2).wait_ms == 0
 
 
 def test_who_was_asked_to_stay_away_keeps_all_others_away(ledger: Ledger) -> None:
