@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from marketsync_dagster.catalog.arrow import among
+
 
 @dataclass(frozen=True)
 class Gone:
@@ -41,12 +43,13 @@ def gone_rows(
     for `gone_after` extracts or more is `kept`: inactive, quantity 0, out of stock, and line 0
     because it is on no line of this extract. None: SKUs are counted, none is kept.
     """
-    present = set(catalog["sku"])
-    known = previous_catalog[~previous_catalog["sku"].isin(present)]
+    known = previous_catalog[~among(previous_catalog["sku"], catalog["sku"])]
     known = known.drop_duplicates("sku", keep="last").reset_index(drop=True)
-    missing = dict.fromkeys([*known["sku"], *(sku for sku in absences if sku not in present)])
+    counted = pd.Series(list(absences), dtype="str")
+    here = among(counted, catalog["sku"])
+    missing = dict.fromkeys([*known["sku"], *counted[~here]])
     times = {sku: absences.get(sku, 0) + 1 for sku in missing}
-    back = [sku for sku in absences if sku in present]
+    back = counted[here].tolist()
     if gone_after is None:
         return Gone(times, back, known, known.head(0))
     counts = known["sku"].map(times).astype("int64")

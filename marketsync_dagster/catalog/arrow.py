@@ -26,6 +26,11 @@ def text(values: pd.Series | Iterable[Any]) -> pa.Array:
     return array.combine_chunks() if isinstance(array, pa.ChunkedArray) else array
 
 
+def among(values: pd.Series, texts: pd.Series | Iterable[Any]) -> np.ndarray:
+    """Which values are one of `texts`; `Series.isin` makes a Python object of each text."""
+    return pc.is_in(text(values), text(texts)).to_numpy(zero_copy_only=False)
+
+
 def join(*parts: pa.Array | str) -> pa.Array:
     """The parts of each row put together; null where one of them is null."""
     words = [

@@ -12,8 +12,9 @@ import io
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
@@ -33,6 +34,8 @@ SAMPLE = 2_000
 """Rows at which a column is judged."""
 ROW_GROUP = 8_192
 """Rows that are written, and can be read, together."""
+IN_MEMORY = 6
+"""So many frames stay in memory: what one outlet's stages hand to each other on one platform."""
 _FOOTER = b"marketsync"
 _PART = re.compile(r"[a-z0-9_]+")
 
@@ -55,6 +58,8 @@ class FrameStamp:
     rows: int
     numbers: dict[str, int | float]
     written_at: datetime
+    parts: dict[str, str] = field(default_factory=dict)
+    """Name -> fingerprint of some of the columns, for who is made of no others."""
 
 
 class FrameStore:
@@ -66,6 +71,8 @@ class FrameStore:
 
     def __init__(self, home: Path) -> None:
         self.root = home / "frames"
+        self._in_memory: OrderedDict[Path, tuple[str, pd.DataFrame]] = OrderedDict()
+        """The frames that were read or written last, each with its fingerprint."""
 
     def path(self, key: Key, outlet: str | None) -> Path:
         """Where the frame is, or would be. ValueError for names that are not `[a-z0-9_]+`."""
@@ -82,10 +89,12 @@ class FrameStore:
         *,
         inputs: str,
         numbers: Numbers | None = None,
+        parts: Mapping[str, Sequence[str]] | None = None,
     ) -> FrameStamp:
         """Store `frame`, replacing the one before it at once or not at all.
 
-        The index is not kept. MarketSyncError if the disk does not take it.
+        The index is not kept. `parts` are names of columns whose content gets a fingerprint of its
+        own. MarketSyncError if the disk does not take it.
         """
         table = pa.Table.from_pandas(frame, preserve_index=False).combine_chunks()
         buffer = io.BytesIO()
@@ -100,7 +109,10 @@ class FrameStore:
         # the same content has the same bytes.
         digest = hashlib.sha256(repr([(f.name, str(f.type)) for f in table.schema]).encode())
         digest.update(buffer.getbuffer())
-        stamp = FrameStamp(inputs, digest.hexdigest(), len(table), dict(numbers or {}), utcnow())
+        named = {name: _content(table.select(columns)) for name, columns in (parts or {}).items()}
+        stamp = FrameStamp(
+            inputs, digest.hexdigest(), len(table), dict(numbers or {}), utcnow(), named
+        )
         writer.add_key_value_metadata({_FOOTER: _dump(stamp)})
         writer.close()
         path = self.path(key, outlet)
@@ -111,8 +123,18 @@ class FrameStore:
                 f"cannot write {path}: {error.strerror or error}",
                 "make room or repair the permissions of the folder, then run it again",
             ) from error
+        self._remember(path, stamp.fingerprint, frame.reset_index(drop=True))
         # as it reads back: written_at has milliseconds in the file
         return _load(_dump(stamp))
+
+    def keep(self, key: Key, kept: Key, outlet: str | None) -> str:
+        """Store the frame under another key too, as it is, unless it is there; its fingerprint."""
+        data = self.path(key, outlet).read_bytes()
+        fingerprint = _fingerprint(pq.read_metadata(io.BytesIO(data)))
+        before = self.stamp(kept, outlet)
+        if before is None or before.fingerprint != fingerprint:
+            write_atomically(self.path(kept, outlet), data)
+        return fingerprint
 
     def read(self, key: Key, outlet: str | None) -> pd.DataFrame:
         """The stored frame, dtypes as they were written, index 0 to n-1.
@@ -120,7 +142,27 @@ class FrameStore:
         MarketSyncError names the asset, the outlet and the command where there is no such frame,
         or where its file is damaged.
         """
-        return self._read(key, outlet, lambda file: file.read().to_pandas())
+        path, stamp = self.path(key, outlet), self.stamp(key, outlet)
+        if stamp is not None and path in self._in_memory:
+            known, frame = self._in_memory[path]
+            if known == stamp.fingerprint:  # nobody has written another one since
+                return self._remember(path, known, frame)
+        known, frame = self._read(
+            key, outlet, lambda file: (_fingerprint(file.metadata), file.read().to_pandas())
+        )
+        return self._remember(path, known, frame)
+
+    def _remember(self, path: Path, fingerprint: str, frame: pd.DataFrame) -> pd.DataFrame:
+        """`frame`, as somebody may have it: what is changed in it is changed in a copy."""
+        self._in_memory[path] = fingerprint, frame
+        self._in_memory.move_to_end(path)
+        if len(self._in_memory) > IN_MEMORY:
+            self._in_memory.popitem(last=False)
+        return frame.copy(deep=False)
+
+    def columns_of(self, key: Key, outlet: str | None, names: Sequence[str]) -> pd.DataFrame:
+        """Some columns of the stored frame; raises what `read` raises."""
+        return self._read(key, outlet, lambda file: file.read(list(names)).to_pandas())
 
     def rows_of(self, key: Key, outlet: str | None, sku: str) -> list[dict[str, Any]]:
         """The rows of one SKU as Python values; raises what `read` raises.
@@ -159,6 +201,24 @@ class FrameStore:
         except _DAMAGED as error:
             log.warning("%s is damaged and counts as missing: %s", path, error)
             return None
+
+
+def _content(columns: pa.Table) -> str:
+    """A fingerprint of columns: other values have another one, and the same ones, made in the same
+    way, have the same."""
+    digest = hashlib.sha256()
+    for chunk in (chunk for column in columns.columns for chunk in column.chunks):
+        # what lies under a null is left out
+        for part in (chunk.is_valid(), chunk.drop_null()):
+            digest.update(f"{part.type} {part.offset} {len(part)};".encode())
+            for buffer in part.buffers():
+                digest.update(buffer or b"")
+    return digest.hexdigest()
+
+
+def _fingerprint(metadata: pq.FileMetaData) -> str:
+    footer = (metadata.metadata or {}).get(_FOOTER)
+    return _load(footer).fingerprint if footer else ""
 
 
 def _repetitive(table: pa.Table) -> list[str]:

@@ -24,6 +24,9 @@ from marketsync_dagster.config.channels import MappingSettings
 Synced = Mapping[str, tuple[str, str, str]]
 """SKU -> platform id, barcode and name, as `products/sync` answered."""
 
+MADE_OF = ("sku", "barcode", "name", "line")
+"""The columns of a catalog that a mapping depends on: while they stay, so does the mapping."""
+
 _SAID = {
     "file": "the mapping file",
     "sync": "the product sync",
@@ -63,6 +66,7 @@ def map_skus(
     if that SKU is not in this catalog. `platform`, `outlet` and `account` are for reasons and
     commands.
     """
+    catalog = catalog[list(MADE_OF)]
     sku = text(catalog["sku"])
     ways: list[tuple[str, _Found]] = [
         ("file", _from_file(sku, file_rows)),

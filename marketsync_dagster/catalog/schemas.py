@@ -1,23 +1,25 @@
 """Validation of frames before they are stored and again before they are pushed, by pandera.
 
-The schemas are built from `catalog.columns`, where the columns themselves belong. Checks are
-vectorised and all failures are reported at once; a failure names column, SKU and line. Types are
-compared here rather than by pandera, which lets object columns pass as text and looks at each
-text of a `str` column for it (more than half of its time). A frame that is plainly valid
-(`catalog.plainly_valid`) is not shown to pandera at all.
+The schemas are built from `catalog.columns`, where the columns themselves belong, and from the
+rules in `catalog.rules`. Each frame is first shown to a schema with one check, that all rules hold:
+that is most often so, and told in a tenth of the time. Where it is not, the schema of its columns
+finds all failures, and each names column, SKU and line. Types are compared here rather than by
+pandera, which lets object columns pass as text and looks at each text of a `str` column for it.
 """
 
 from __future__ import annotations
 
+import functools
 from typing import Any
 
 import pandas as pd
 import pandera.pandas as pa
-from pandera.errors import SchemaErrors
+from pandera.errors import SchemaError, SchemaErrors
 
 from marketsync_dagster.catalog import columns as _columns
+from marketsync_dagster.catalog import rules
 from marketsync_dagster.catalog.columns import Column, FrameColumns, table_schema
-from marketsync_dagster.catalog.plainly_valid import plainly_valid
+from marketsync_dagster.catalog.rules import FrameRule, Rule
 from marketsync_dagster.values.errors import ExtractError, MarketSyncError
 
 __all__ = [
@@ -29,62 +31,51 @@ MAX_SHOWN = 5
 """Failures that one message spells out; the others are counted."""
 
 
-def _matches(pattern: str) -> pa.Check:
-    def check(texts: pd.Series) -> pd.Series:
-        return texts.str.fullmatch(pattern)
-
-    return pa.Check(check, name=f"matches {pattern}", error=f"does not match {pattern}")
-
-
 def _column(column: Column) -> pa.Column:
-    checks: list[pa.Check] = []
-    if column.minimum is not None:
-        checks.append(pa.Check.ge(column.minimum, error=f"below {column.minimum}"))
-    if column.one_of:
-        words = ", ".join(column.one_of)
-        checks.append(pa.Check.isin(column.one_of, error=f"not one of {words}"))
-    if column.pattern:
-        checks.append(_matches(column.pattern))
+    checks = [_check(column, rule) for rule in rules.rules_of(column)]
+    if column.unique:
+        checks.append(pa.Check(_unique, error="is there twice"))
     return pa.Column(
         None,
         checks,
         nullable=column.nullable,
-        unique=column.unique and not column.nullable,
         required=column.required,
         description=column.description,
     )
 
 
-def _has_a_price(frame: pd.DataFrame) -> pd.Series:
-    return frame["price_minor"].notna() | frame["promo_price_minor"].notna()
+def _unique(values: pd.Series) -> pd.Series:
+    return ~values.duplicated(keep=False)
 
 
-def _mapped_or_explained(frame: pd.DataFrame) -> pd.Series:
-    mapped = frame["platform_id"].notna()
-    return (mapped == frame["matched_by"].notna()) & (mapped == frame["reason"].isna())
+def _check(column: Column, rule: Rule) -> pa.Check:
+    def kept(values: pd.Series) -> pd.Series:
+        found = rule.kept(rules.arrow(column, values))
+        return pd.Series(found.to_numpy(zero_copy_only=False), index=values.index)
+
+    return pa.Check(kept, error=rule.words)
 
 
-def _ids_are_unique(frame: pd.DataFrame) -> pd.Series:
-    ids = frame["platform_id"]
-    return ~(ids.duplicated(keep=False) & ids.notna())
+def _frame_check(columns: FrameColumns, rule: FrameRule) -> pa.Check:
+    def kept(frame: pd.DataFrame) -> pd.Series:
+        found = rule.kept(rules.arrow_columns(columns, frame))
+        return pd.Series(found.to_numpy(zero_copy_only=False), index=frame.index)
+
+    return pa.Check(kept, error=rule.words)
 
 
-_FRAME_CHECKS = {
-    "extract": [pa.Check(_has_a_price, error="has neither a price nor a promotion price")],
-    "sku_mapping": [
-        pa.Check(_mapped_or_explained, error="is neither mapped nor explained"),
-        pa.Check(_ids_are_unique, error="platform_id of two SKUs"),
-    ],
-}
-
-
-def _schema(frame: FrameColumns) -> pa.DataFrameSchema:
+def _schema(columns: FrameColumns) -> pa.DataFrameSchema:
     return pa.DataFrameSchema(
-        {column.name: _column(column) for column in frame.columns},
-        checks=_FRAME_CHECKS.get(frame.name, []),
+        {column.name: _column(column) for column in columns.columns},
+        checks=[_frame_check(columns, rule) for rule in rules.FRAME_RULES.get(columns.name, ())],
         strict=True,
-        name=frame.name,
+        name=columns.name,
     )
+
+
+def _whole(columns: FrameColumns) -> pa.DataFrameSchema:
+    check = pa.Check(functools.partial(rules.keeps_all, columns), error="keeps all rules")
+    return pa.DataFrameSchema(checks=check, name=columns.name)
 
 
 EXTRACT = _schema(_columns.EXTRACT)
@@ -94,6 +85,7 @@ FEED = _schema(_columns.FEED)
 PLATFORM_CATALOG = _schema(_columns.PLATFORM_CATALOG)
 
 _COLUMNS = {frame.name: frame for frame in _columns.FRAMES}
+_WHOLE = {frame.name: _whole(frame) for frame in _columns.FRAMES}
 
 
 def columns_of(schema: pa.DataFrameSchema) -> FrameColumns:
@@ -138,16 +130,23 @@ def validate(schema: pa.DataFrameSchema, frame: pd.DataFrame, *, what: str) -> p
     columns and types are as they should be.
     """
     expected = columns_of(schema)
-    problems = "; ".join(_structure_problems(expected, frame))
-    if not problems and not plainly_valid(expected, frame):
-        try:
-            schema.validate(frame, lazy=True)
-        except SchemaErrors as errors:
-            problems = _describe(errors.failure_cases, frame)
+    problems = "; ".join(_structure_problems(expected, frame)) or _value_problems(schema, frame)
     if not problems:
         return frame
     message = f"{what} is not valid: {problems}"
     raise ExtractError("schema", message) if schema is EXTRACT else MarketSyncError(message)
+
+
+def _value_problems(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> str:
+    try:
+        _WHOLE[str(schema.name)].validate(frame)
+    except SchemaError:
+        try:
+            schema.validate(frame, lazy=True)
+        except SchemaErrors as errors:
+            return _describe(errors.failure_cases, frame)
+        return "a rule is broken, but by no row of it alone"
+    return ""
 
 
 def _structure_problems(expected: FrameColumns, frame: pd.DataFrame) -> list[str]:
@@ -178,8 +177,8 @@ def _one(failure: dict[Any, Any], frame: pd.DataFrame) -> str:
     place = _place(frame, failure["index"])
     if pd.isna(column):
         return f"row {check}{place}"
-    said = {"not_nullable": "has no value", "field_uniqueness": f"{value!r} is there twice"}
-    return f"column {column}: {said.get(check, f'{value!r} {check}')}{place}"
+    said = "has no value" if check == "not_nullable" else f"{value!r} {check}"
+    return f"column {column}: {said}{place}"
 
 
 def _place(frame: pd.DataFrame, index: Any) -> str:

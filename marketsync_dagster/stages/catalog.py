@@ -11,6 +11,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from marketsync_dagster.catalog.absence import Gone, gone_rows
+from marketsync_dagster.catalog.arrow import among
+from marketsync_dagster.catalog.mapping import MADE_OF
 from marketsync_dagster.catalog.products import build_catalog
 from marketsync_dagster.catalog.schemas import CATALOG, validate
 from marketsync_dagster.ledger import extracts as records
@@ -23,6 +25,8 @@ from marketsync_dagster.stages.extract import (
 from marketsync_dagster.stages.project import Project, StageResult, each_outlet
 
 STAGE = "pos_catalog"
+IDENTITY = "identity"
+"""The part of a CATALOG frame that its mappings are made of (`catalog.mapping.MADE_OF`)."""
 ABSENT_KEY = ("pos", "absent")
 """Rows that vanished from full extracts, as they were last sold; no asset of its own."""
 
@@ -39,7 +43,8 @@ def _build(project: Project, outlet: str) -> StageResult:
     if stamp and stamp.inputs == inputs:
         return StageResult(outlet, True, "unchanged", numbers=dict(stamp.numbers))
     extract = project.frames.read(EXTRACT_KEY, outlet)
-    before = project.frames.read(CATALOG_KEY, outlet) if stamp else None
+    wanted = said.coverage == "delta" or said.gone_after is not None
+    before = project.frames.read(CATALOG_KEY, outlet) if stamp and wanted else None
     record = records.latest_accepted(project.ledger, outlet)
     extract_id = record.id if record else ""
     gone: Gone | None = None
@@ -57,7 +62,9 @@ def _build(project: Project, outlet: str) -> StageResult:
     if gone is not None:
         # before the catalog, which forgets these rows: after a crash they are still known
         project.frames.write(ABSENT_KEY, outlet, gone.remembered, inputs=extract_id)
-    project.frames.write(CATALOG_KEY, outlet, catalog, inputs=inputs, numbers=numbers)
+    project.frames.write(
+        CATALOG_KEY, outlet, catalog, inputs=inputs, numbers=numbers, parts={IDENTITY: MADE_OF}
+    )
     if gone is not None:
         # after the catalog: a crash in between counts an absence late, never twice
         records.note_absences(project.ledger, outlet, extract_id, gone.times, gone.present_again)
@@ -87,7 +94,7 @@ def full_catalog(
     named = set(rejects["sku"].dropna())
     times = records.absences(project.ledger, outlet, before=extract_id)
     gone = gone_rows(
-        before[~before["sku"].isin(named)],
+        before[~among(before["sku"], named)],
         catalog,
         {sku: count for sku, count in times.items() if sku not in named},
         gone_after,
@@ -111,5 +118,5 @@ def merge_delta(changes: pd.DataFrame, before: pd.DataFrame | None) -> pd.DataFr
     """The catalog after a delta: changed and new rows replace, everything else stays."""
     if before is None:
         return changes
-    kept = before[~before["sku"].isin(changes["sku"])]
+    kept = before[~among(before["sku"], changes["sku"])]
     return pd.concat([kept, changes], ignore_index=True)

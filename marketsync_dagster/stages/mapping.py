@@ -24,7 +24,7 @@ from marketsync_dagster.platforms.registry import capabilities_of, open_adapter
 from marketsync_dagster.push.calls import call_row
 from marketsync_dagster.push.pacing import Pacer, Stop
 from marketsync_dagster.stages import project as driver
-from marketsync_dagster.stages.catalog import CATALOG_KEY
+from marketsync_dagster.stages.catalog import CATALOG_KEY, IDENTITY
 from marketsync_dagster.stages.project import Project, StageResult, each_outlet, fingerprint
 
 NO_CHANNEL = "no channel"
@@ -127,7 +127,7 @@ def _map(project: Project, platform: str, outlet: str, channel: Channel) -> Stag
     synced = mappings.synced_ids(project.ledger, scope)
     path = mapping_path(project, channel)
     inputs = fingerprint(
-        catalog_stamp.fingerprint if catalog_stamp else "",
+        catalog_stamp.parts.get(IDENTITY, catalog_stamp.fingerprint) if catalog_stamp else "",
         listed_stamp.fingerprint if listed_stamp else "",
         hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else str(path),
         synced,

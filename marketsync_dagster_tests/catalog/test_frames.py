@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from marketsync_dagster.catalog.frames import ROW_GROUP, FrameStore
+from marketsync_dagster.catalog.frames import IN_MEMORY, ROW_GROUP, FrameStore
 from marketsync_dagster.values.errors import MarketSyncError
 
 KEY = ("pos", "catalog")
@@ -36,14 +36,22 @@ def store(tmp_path: Path) -> FrameStore:
     return FrameStore(tmp_path)
 
 
-def test_a_frame_comes_back_with_the_same_values_and_dtypes(store: FrameStore) -> None:
+@pytest.fixture
+def later(tmp_path: Path) -> FrameStore:
+    """The same folder as a later process opens it."""
+    return FrameStore(tmp_path)
+
+
+def test_a_frame_comes_back_with_the_same_values_and_dtypes(
+    store: FrameStore, later: FrameStore
+) -> None:
     store.write(KEY, "westlands", frame(), inputs="abc")
-    pd.testing.assert_frame_equal(store.read(KEY, "westlands"), frame(), check_exact=True)
+    pd.testing.assert_frame_equal(later.read(KEY, "westlands"), frame(), check_exact=True)
 
 
-def test_a_frame_without_rows_keeps_its_dtypes(store: FrameStore) -> None:
+def test_a_frame_without_rows_keeps_its_dtypes(store: FrameStore, later: FrameStore) -> None:
     store.write(KEY, "westlands", frame().head(0), inputs="abc")
-    pd.testing.assert_frame_equal(store.read(KEY, "westlands"), frame().head(0))
+    pd.testing.assert_frame_equal(later.read(KEY, "westlands"), frame().head(0))
 
 
 @pytest.mark.parametrize("sorted_", [True, False])
@@ -76,9 +84,42 @@ def test_the_rows_of_one_sku_are_found_without_reading_the_others(
         store.rows_of(KEY, "kisumu", "00000")
 
 
-def test_the_index_is_not_kept(store: FrameStore) -> None:
+def test_the_index_is_not_kept(store: FrameStore, later: FrameStore) -> None:
     store.write(KEY, "westlands", frame().iloc[[2, 0]], inputs="abc")
-    assert store.read(KEY, "westlands").index.tolist() == [0, 1]
+    assert later.read(KEY, "westlands").index.tolist() == [0, 1]
+
+
+def test_a_frame_is_read_from_the_disk_once(
+    store: FrameStore, later: FrameStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.write(KEY, "westlands", frame(), inputs="abc")
+    later.read(KEY, "westlands")
+    monkeypatch.setattr(FrameStore, "_read", None)
+    for known in (store, later):
+        pd.testing.assert_frame_equal(known.read(KEY, "westlands"), frame(), check_exact=True)
+
+
+def test_what_another_process_writes_is_read(store: FrameStore, later: FrameStore) -> None:
+    store.write(KEY, "westlands", frame(), inputs="abc")
+    later.write(KEY, "westlands", frame().head(1), inputs="abc")
+    pd.testing.assert_frame_equal(store.read(KEY, "westlands"), frame().head(1))
+
+
+def test_what_is_done_to_a_frame_that_was_read_stays_with_who_does_it(store: FrameStore) -> None:
+    mine = frame()
+    store.write(KEY, "westlands", mine, inputs="abc")
+    mine.loc[0, "sku"] = "changed"
+    read = store.read(KEY, "westlands")
+    read.loc[0, "sku"] = "changed"
+    read["price_minor"] = 0
+    pd.testing.assert_frame_equal(store.read(KEY, "westlands"), frame(), check_exact=True)
+
+
+def test_only_the_last_frames_stay_in_memory(store: FrameStore) -> None:
+    for outlet in "abcdefghij":
+        store.write(KEY, outlet, frame(), inputs="abc")
+        store.read(KEY, outlet)
+    assert len(store._in_memory) == IN_MEMORY
 
 
 def test_the_stamp_says_what_was_written(store: FrameStore) -> None:
@@ -148,7 +189,7 @@ def test_an_unpartitioned_frame_lies_beside_the_outlets(store: FrameStore) -> No
     assert len(store.read(("a", "b"), "c")) == 1
 
 
-def test_a_damaged_file_is_named_or_reads_as_it_was(store: FrameStore) -> None:
+def test_a_damaged_file_is_named_or_reads_as_it_was(store: FrameStore, later: FrameStore) -> None:
     """Every seventh byte of the file is flipped once, and the file cut off at every 100th."""
     store.write(KEY, "westlands", frame(), inputs="abc")
     path = store.path(KEY, "westlands")
@@ -160,9 +201,9 @@ def test_a_damaged_file_is_named_or_reads_as_it_was(store: FrameStore) -> None:
     refused = []
     for data in damaged:
         path.write_bytes(data)
-        store.stamp(KEY, "westlands")
+        later.stamp(KEY, "westlands")
         try:
-            store.read(KEY, "westlands")
+            later.read(KEY, "westlands")
         except MarketSyncError as error:
             refused.append(error)
     assert len(refused) > len(good) // 100
@@ -170,7 +211,7 @@ def test_a_damaged_file_is_named_or_reads_as_it_was(store: FrameStore) -> None:
     assert all("marketsync run full_sync --outlet westlands" in e.next_step for e in refused)
 
 
-def test_a_changed_value_in_a_page_is_noticed(store: FrameStore) -> None:
+def test_a_changed_value_in_a_page_is_noticed(store: FrameStore, later: FrameStore) -> None:
     store.write(KEY, "westlands", frame(), inputs="abc")
     path = store.path(KEY, "westlands")
     data = bytearray(path.read_bytes())
@@ -178,7 +219,7 @@ def test_a_changed_value_in_a_page_is_noticed(store: FrameStore) -> None:
     data[at] ^= 0x01
     path.write_bytes(bytes(data))
     with pytest.raises(MarketSyncError, match=str(path)):
-        store.read(KEY, "westlands")
+        later.read(KEY, "westlands")
 
 
 def test_a_file_with_a_damaged_footer_counts_as_missing_so_that_it_is_made_again(

@@ -113,7 +113,7 @@ def test_a_mapping_with_several_unmapped_rows_is_valid() -> None:
         (
             {"platform_id": text("1", "1"), "matched_by": text("file", "sku"),
              "reason": text(None, None)},
-            "row platform_id of two SKUs (sku B, line 3)",
+            "column platform_id: '1' is there twice (sku B, line 3)",
         ),
         ({"matched_by": text("guess", None)}, "column matched_by: 'guess' not one of"),
     ],

@@ -1,4 +1,4 @@
-"""What is told at once about a frame is what pandera says about it."""
+"""What is told at once about a frame is what its columns' schema says about it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pandera.errors import SchemaErrors
 
 from marketsync_dagster.catalog import schemas
 from marketsync_dagster.catalog.columns import NOT_BLANK, Column, FrameColumns
-from marketsync_dagster.catalog.plainly_valid import plainly_valid
+from marketsync_dagster.catalog.rules import keeps_all
 
 SCHEMAS = {
     str(schema.name): schema
@@ -30,7 +30,7 @@ USUAL = 3
 """So many of the values of a pool are good, and they are drawn more often."""
 
 
-def pandera_takes(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> bool:
+def columns_take(schema: pa.DataFrameSchema, frame: pd.DataFrame) -> bool:
     try:
         schema.validate(frame, lazy=True)
     except SchemaErrors:
@@ -81,10 +81,10 @@ def frames(draw: st.DrawFn, columns: FrameColumns) -> pd.DataFrame:
 @pytest.mark.parametrize("name", SCHEMAS)
 @settings(deadline=None, max_examples=40)
 @given(data=st.data())
-def test_it_says_of_every_frame_what_pandera_says(name: str, data: st.DataObject) -> None:
+def test_all_rules_at_once_say_what_the_columns_say(name: str, data: st.DataObject) -> None:
     schema = SCHEMAS[name]
     frame = data.draw(frames(schemas.columns_of(schema)))
-    assert plainly_valid(schemas.columns_of(schema), frame) is pandera_takes(schema, frame)
+    assert keeps_all(schemas.columns_of(schema), frame) is columns_take(schema, frame)
 
 
 @pytest.mark.parametrize("name", SCHEMAS)
@@ -97,7 +97,7 @@ def test_every_rule_of_every_column_is_looked_at(name: str) -> None:
     whole = pd.DataFrame(
         {column.name: pd.Series(good[column.name], dtype=column.type) for column in columns.columns}
     )
-    assert plainly_valid(columns, whole)
+    assert keeps_all(columns, whole)
     for column in columns.columns:
         broken: list[Any] = [value for value in pool(column)[USUAL:] if not _is_good(column, value)]
         if column.unique:
@@ -107,8 +107,8 @@ def test_every_rule_of_every_column_is_looked_at(name: str) -> None:
         for value in broken:
             values = pd.Series([good[column.name][0], value], dtype=column.type)
             frame = whole.assign(**{column.name: values})
-            assert not pandera_takes(SCHEMAS[name], frame), (column.name, value)
-            assert not plainly_valid(columns, frame), (column.name, value)
+            assert not columns_take(SCHEMAS[name], frame), (column.name, value)
+            assert not keeps_all(columns, frame), (column.name, value)
 
 
 def _is_good(column: Column, value: Any) -> bool:
