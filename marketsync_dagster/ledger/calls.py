@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields, replace
+from operator import attrgetter
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, delete, func, select
 
 from marketsync_dagster.ledger.engine import Ledger
+from marketsync_dagster.ledger.sql import append
 from marketsync_dagster.ledger.tables import api_call
 from marketsync_dagster.values.redact import scrub
 
@@ -32,6 +34,10 @@ class CallRow:
     error: str = ""
 
 
+_NAMES = tuple(each.name for each in fields(CallRow))
+_values = attrgetter(*_NAMES)
+
+
 @dataclass(frozen=True, slots=True)
 class CallCounts:
     """How many attempts were made, what came back, and how long they took together."""
@@ -45,13 +51,11 @@ class CallCounts:
 
 def record_calls(conn: Connection, rows: Sequence[CallRow]) -> None:
     """Journal attempts within the caller's transaction; path and error are redacted once more."""
-    if not rows:
-        return
     values = [
-        asdict(row) | {"path": scrub(row.path), "error": scrub(row.error)[:ERROR_LENGTH]}
+        _values(replace(row, path=scrub(row.path), error=scrub(row.error)[:ERROR_LENGTH]))
         for row in rows
     ]
-    conn.execute(insert(api_call), values)
+    append(conn, api_call.name, _NAMES, values)
 
 
 def call_counts(

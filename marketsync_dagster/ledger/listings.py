@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import orjson
 from sqlalchemy import func, select
 
 from marketsync_dagster.ledger import tables as t
-from marketsync_dagster.ledger.sql import copy_into
+from marketsync_dagster.ledger.sql import ROWS_AT_ONCE, copy_into, is_one_of, value_rows
 from marketsync_dagster.values.outcomes import ACKNOWLEDGED, PENDING, Outcome
 
 if TYPE_CHECKING:
@@ -50,7 +51,7 @@ SELECT ?, ?, sku, ?, ?, platform_id, price_minor, currency, stock_status, quanti
     CASE WHEN outcome IN ({_ACKNOWLEDGED}) THEN quantity END,
     CASE WHEN outcome IN ({_ACKNOWLEDGED}) THEN ? END,
     ?, ?, line, ?, batch, 1, ?
-FROM answered_item WHERE true
+FROM %s
 ON CONFLICT (outlet, platform, sku) DO UPDATE SET
     -- what was acknowledged stays known while the same listing is only being tried again
     ack_price_minor = CASE WHEN excluded.ack_at IS NOT NULL OR listing.target <> excluded.target
@@ -78,30 +79,24 @@ ON CONFLICT (outlet, platform, sku) DO UPDATE SET
 """  # noqa: S608 - composed of constants
 
 _EVENTS = """
-INSERT INTO listing_event (at, outlet, platform, sku, platform_id, price_minor, currency,
-    stock_status, quantity, outcome, message, extract_id, line, push_id, batch)
-SELECT ?, ?, ?, sku, platform_id, price_minor, currency, stock_status, quantity, outcome, message,
-    ?, line, ?, batch
-FROM answered_item
+INSERT INTO listing_event (at, outlet, platform, extract_id, push_id, batch, sku, platform_id,
+    price_minor, currency, stock_status, quantity, outcome, message, line)
+SELECT ?, ?, ?, ?, ?, %s
 """
 
-# The items go once into a temporary table, as fast as each engine takes them (and without the
-# interpreter lock, which the requests in flight need): SQLite unpacks JSON, PostgreSQL has COPY.
-_STAGE = {
-    "sqlite": """CREATE TEMP TABLE IF NOT EXISTS answered_item (sku TEXT PRIMARY KEY,
-        platform_id TEXT, price_minor INTEGER, currency TEXT, stock_status TEXT, quantity INTEGER,
-        outcome TEXT, message TEXT, line INTEGER, batch INTEGER) WITHOUT ROWID""",
-    "postgresql": """CREATE TEMP TABLE IF NOT EXISTS answered_item (sku TEXT,
-        platform_id TEXT, price_minor BIGINT, currency TEXT, stock_status TEXT, quantity BIGINT,
-        outcome TEXT, message TEXT, line INTEGER, batch INTEGER) ON COMMIT DELETE ROWS""",
-}
-_FROM_JSON = """
-INSERT INTO answered_item
-SELECT json_extract(value, '$[0]'), json_extract(value, '$[1]'), json_extract(value, '$[2]'),
-    json_extract(value, '$[3]'), json_extract(value, '$[4]'), json_extract(value, '$[5]'),
-    json_extract(value, '$[6]'), json_extract(value, '$[7]'), json_extract(value, '$[8]'), ?
-FROM json_each(?)
-"""
+# Each engine takes the items once, as fast as it can and without the interpreter lock, which the
+# requests in flight need. SQLite makes events of them, many rows in one statement, and listings of
+# the events. PostgreSQL has COPY, into a temporary table.
+_UPSERT_SQLITE = _UPSERT % "listing_event WHERE id > ?"
+_UPSERT_POSTGRES = (_UPSERT % "answered_item").replace("?", "%s")
+_EVENTS_POSTGRES = (
+    _EVENTS
+    % """batch, sku, platform_id, price_minor, currency, stock_status, quantity, outcome,
+    message, line FROM answered_item"""
+).replace("?", "%s")
+_STAGE = """CREATE TEMP TABLE IF NOT EXISTS answered_item (sku TEXT, platform_id TEXT,
+    price_minor BIGINT, currency TEXT, stock_status TEXT, quantity BIGINT, outcome TEXT,
+    message TEXT, line INTEGER, batch INTEGER) ON COMMIT DELETE ROWS"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +112,11 @@ class Source:
     push_id: str
 
 
-def load_listings(ledger: Ledger, outlet: str, platform: str) -> pd.DataFrame:
-    """All listings of a channel, one row per SKU, with `LISTING_COLUMNS`."""
+def load_listings(
+    ledger: Ledger, outlet: str, platform: str, *, skus: Sequence[str] | None = None
+) -> pd.DataFrame:
+    """The listings of a channel, one row per SKU, with `LISTING_COLUMNS`: all of them, or those of
+    `skus` that there are."""
     import pandas as pd
     import pyarrow as pa
 
@@ -127,6 +125,8 @@ def load_listings(ledger: Ledger, outlet: str, platform: str) -> pd.DataFrame:
         # whole columns out of the database: a third of the time that rows take
         columns = [func.json_group_array(column) for column in columns]
     query = select(*columns).where(t.listing.c.outlet == outlet, t.listing.c.platform == platform)
+    if skus is not None:
+        query = query.where(is_one_of(ledger.dialect, t.listing.c.sku, skus))
     with ledger.read() as connection:
         rows = connection.execute(query).fetchall()
     if ledger.dialect == "sqlite":
@@ -228,28 +228,49 @@ def acknowledge_batches(
     at: str,
 ) -> None:
     """`acknowledge` for the items of several batches (number, items), at the price of one."""
-    batches = [(number, items) for number, items in batches if items]
-    if not batches:
+    skus = [item[0] for _, items in batches for item in items]
+    if not skus:
         return
-    engine = connection.dialect.name
-    mark = "?" if engine == "sqlite" else "%s"
-    connection.exec_driver_sql(_STAGE[engine])
-    connection.exec_driver_sql("DELETE FROM answered_item")
-    if engine == "sqlite":
-        for number, items in batches:
-            connection.exec_driver_sql(_FROM_JSON, (number, orjson.dumps(items).decode()))
+    if len(set(skus)) < len(skus):
+        raise ValueError("a SKU occurs twice among the items to acknowledge")
+    if connection.dialect.name == "sqlite":
+        before = _write_events(connection, source, batches, at)
+        upsert, more = _UPSERT_SQLITE, (before,)
     else:
+        connection.exec_driver_sql(_STAGE)
+        connection.exec_driver_sql("DELETE FROM answered_item")
         rows = ((*item, number) for number, items in batches for item in items)
         copy_into(connection, "answered_item", rows)
+        upsert, more = _UPSERT_POSTGRES, ()
     s = source
     connection.exec_driver_sql(
-        _UPSERT.replace("?", mark),
+        upsert,
         (
             *(s.outlet, s.platform, s.account, s.target, at),
-            *(s.extract_id, s.extract_time, s.push_id, at),
+            *(s.extract_id, s.extract_time, s.push_id, at, *more),
         ),
     )
-    connection.exec_driver_sql(
-        _EVENTS.replace("?", mark),
-        (at, s.outlet, s.platform, s.extract_id, s.push_id),
-    )
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql(
+            _EVENTS_POSTGRES, (at, s.outlet, s.platform, s.extract_id, s.push_id)
+        )
+
+
+def _write_events(
+    connection: Connection,
+    source: Source,
+    batches: Sequence[tuple[int, Sequence[ItemRow]]],
+    at: str,
+) -> int:
+    """One event for each item; returns the newest id before them."""
+    newest = connection.exec_driver_sql("SELECT coalesce(max(id), 0) FROM listing_event")
+    before = int(newest.scalar_one())
+    common = (at, source.outlet, source.platform, source.extract_id, source.push_id)
+    for number, items in batches:
+        for first in range(0, len(items), ROWS_AT_ONCE):
+            part = items[first : first + ROWS_AT_ONCE]
+            given = value_rows(connection, len(part), len(part[0]))
+            connection.exec_driver_sql(
+                _EVENTS % f"?, * FROM ({given})", (*common, number, *chain.from_iterable(part))
+            )
+    return before

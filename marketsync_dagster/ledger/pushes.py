@@ -5,12 +5,14 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import orjson
-from sqlalchemy import bindparam, func, insert, select, update
+from sqlalchemy import func, insert, select, update
 
 from marketsync_dagster.ledger import tables as t
+from marketsync_dagster.ledger.sql import append, value_rows
 from marketsync_dagster.values.outcomes import Outcome
 from marketsync_dagster.values.times import to_iso, utcnow
 
@@ -72,20 +74,12 @@ def intend(
     connection: Connection, push_id: str, ranges: Sequence[tuple[int, int, int]], at: str
 ) -> None:
     """Journal that batches (number, first, last) are about to be sent."""
-    connection.execute(
-        insert(t.push_batch),
-        [
-            {
-                "push_id": push_id,
-                "number": number,
-                "first": first,
-                "last": last,
-                "state": "intended",
-                "intended_at": at,
-            }
-            for number, first, last in ranges
-        ],
-    )
+    names = "push_id number first last state intended_at attempts outcomes message".split()
+    rows = [
+        (push_id, number, first, last, "intended", at, 0, "{}", "")
+        for number, first, last in ranges
+    ]
+    append(connection, t.push_batch.name, names, rows)
 
 
 def answer_batch(
@@ -104,40 +98,29 @@ def answer_batch(
     answer_batches(connection, push_id, [answer], at)
 
 
-_ANSWER = (
-    update(t.push_batch)
-    .where(
-        t.push_batch.c.push_id == bindparam("of_push"),
-        t.push_batch.c.number == bindparam("of_batch"),
-    )
-    .values(
-        {
-            name: bindparam(name)
-            for name in ("state", "attempts", "outcomes", "message", "answered_at")
-        }
-    )
-)
+_ANSWER = """
+UPDATE push_batch SET state = answer.column2, attempts = answer.column3,
+    outcomes = answer.column4, message = answer.column5, answered_at = ?
+FROM ({answers}) AS answer
+WHERE push_batch.push_id = ? AND push_batch.number = answer.column1
+"""
 
 
 def answer_batches(
     connection: Connection, push_id: str, answers: Sequence[BatchAnswer], at: str
 ) -> None:
-    """Journal how batches of one push stand after their answers."""
-    connection.execute(
-        _ANSWER,
-        [
-            {
-                "of_push": push_id,
-                "of_batch": answer.number,
-                "state": answer.state,
-                "attempts": answer.attempts,
-                "outcomes": orjson.dumps(answer.outcomes).decode(),
-                "message": answer.message,
-                "answered_at": at,
-            }
-            for answer in answers
-        ],
-    )
+    """Journal how batches of one push stand after their answers; the last of a batch counts."""
+    last = {answer.number: answer for answer in answers}
+    if not last:
+        return
+    rows = [
+        (a.number, a.state, a.attempts, orjson.dumps(a.outcomes).decode(), a.message)
+        for a in last.values()
+    ]
+    mark = "?" if connection.dialect.name == "sqlite" else "%s"
+    given = value_rows(connection, len(rows), len(rows[0]))
+    statement = _ANSWER.replace("?", mark).replace("{answers}", given)
+    connection.exec_driver_sql(statement, (at, *chain.from_iterable(rows), push_id))
 
 
 def status_of(outcomes: dict[str, int], item_count: int) -> str:

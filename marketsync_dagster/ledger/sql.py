@@ -6,15 +6,32 @@ share.
 
 from __future__ import annotations
 
+import functools
 import time
 from collections.abc import Collection, Iterable, Sequence
+from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, Table, func, select, table, text
+import orjson
+from sqlalchemy import (
+    ARRAY,
+    ColumnElement,
+    Connection,
+    Table,
+    Text,
+    any_,
+    func,
+    literal,
+    select,
+    table,
+    text,
+)
 from sqlalchemy import column as column_of
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import DBAPIError
 
+ROWS_AT_ONCE = 500
+"""So many rows at most are the parameters of one statement."""
 MANY = 1000
 """From so many rows on, PostgreSQL is given them by COPY."""
 
@@ -69,6 +86,44 @@ def _incoming(
     )
     copy_into(conn, name, (tuple(row.values()) for row in rows))
     return list(table(name, *(column_of(each) for each in names)).c)
+
+
+def is_one_of(
+    dialect: str, texts: ColumnElement[str], values: Sequence[str]
+) -> ColumnElement[bool]:
+    """`texts IN values`, however many there are: they are one parameter."""
+    if dialect == "postgresql":
+        return texts == any_(literal(list(values), ARRAY(Text)))
+    each = func.json_each(orjson.dumps(list(values)).decode()).table_valued("value")
+    return texts.in_(select(each.c.value))
+
+
+def append(
+    conn: Connection, name: str, names: Sequence[str], rows: Sequence[Sequence[Any]]
+) -> None:
+    """Insert `rows` into a table, their values in the order of the columns `names`.
+
+    Many rows are one statement: for each, a driver gives the interpreter lock away and waits to
+    have it again, which costs the journal's thread more than the row does.
+    """
+    for first in range(0, len(rows), ROWS_AT_ONCE):
+        part = rows[first : first + ROWS_AT_ONCE]
+        columns = ", ".join(f'"{each}"' for each in names)
+        conn.exec_driver_sql(  # composed of our own names
+            f'INSERT INTO "{name}" ({columns}) {value_rows(conn, len(part), len(names))}',
+            tuple(chain.from_iterable(part)),
+        )
+
+
+def value_rows(conn: Connection, rows: int, columns: int) -> str:
+    """`VALUES (?, ?), (?, ?)` as the engine's driver wants it."""
+    return _values("?" if conn.dialect.name == "sqlite" else "%s", rows, columns)
+
+
+@functools.lru_cache(maxsize=64)
+def _values(mark: str, rows: int, columns: int) -> str:
+    row = f"({', '.join([mark] * columns)})"
+    return f"VALUES {', '.join([row] * rows)}"
 
 
 def copy_into(conn: Connection, name: str, rows: Iterable[Sequence[Any]]) -> None:

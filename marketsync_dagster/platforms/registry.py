@@ -42,14 +42,22 @@ def capabilities_of(account: TrackerAccount | PasonsAccount) -> Capabilities:
     )
 
 
-def target_of(account: TrackerAccount | PasonsAccount) -> str:
-    """`platform|host/path|environment`: changes when an account comes to mean another place.
+def target_of(account: TrackerAccount | PasonsAccount, store_id: str | None = None) -> str:
+    """`platform|host/path|environment`, and `|store` where requests carry the channel's store:
+    changes when a channel comes to mean another place.
 
     Hosts of this machine come without their port; the environment is empty where the
     configuration does not say it.
     """
     environment = account.environment or "" if isinstance(account, TrackerAccount) else ""
-    return f"{account.platform}|{place_of(account.base_url)}|{environment}"
+    place = f"{account.platform}|{place_of(account.base_url)}|{environment}"
+    carried = isinstance(account, PasonsAccount) and account.carries_the_store()
+    return f"{place}|{store_id}" if carried and store_id is not None else place
+
+
+def target_of_channel(settings: Settings, channel: Channel) -> str:
+    """The `target_of` what this channel writes."""
+    return target_of(settings.accounts[channel.account], channel.store_id)
 
 
 def catalog_scope(settings: Settings, account: str) -> str:
@@ -189,9 +197,6 @@ def _open_pasons(
         raise ConfigError(
             f"requests of accounts.{name} carry the store's id, and its channel has no store_id"
         )
-    plain = store_id is None or (store_id.isascii() and store_id.isprintable())
-    if account.request.store.in_ == "header" and not plain:
-        raise ConfigError(f"the store_id of accounts.{name} cannot stand in an HTTP header")
     auth = account.auth
     keys = secrets.versions(auth.key) if auth.key is not None and auth.scheme != "none" else [""]
     hint = _hint(name, "auth.key", auth.key) if auth.key is not None else ""

@@ -7,23 +7,20 @@ What is sent when, and what an answer means, belongs to `push.sender`.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from itertools import repeat
 from typing import TypeVar
 
 import pandas as pd
 
 from marketsync_dagster.ledger.listings import ItemRow
-from marketsync_dagster.platforms.base import ItemResult, PriceItem
-from marketsync_dagster.values.money import exponent
-from marketsync_dagster.values.outcomes import StockStatus
+from marketsync_dagster.platforms.base import ItemResult
+from marketsync_dagster.platforms.items import PriceItems
 
 NAMES = ("sku", "platform_id", "price_minor", "currency", "stock_status", "quantity", "line")
 """The columns of a plan's rows that are needed here."""
 T = TypeVar("T")
-_STOCK = {status.value: status for status in StockStatus}
 
 
 @dataclass(slots=True)
@@ -45,43 +42,70 @@ class Columns:
         lists["quantity"] = [None if value is pd.NA else value for value in lists["quantity"]]
         return cls(**lists)
 
-    def items(self, indices: Sequence[int]) -> list[PriceItem]:
+    def items(self, indices: Sequence[int]) -> PriceItems:
         """What is sent for these rows, in their order."""
-        currency = _taken(self.currency, indices)
-        exponents = {word: -exponent(word) for word in set(currency)}
-        minor = zip(_taken(self.price_minor, indices), currency, strict=True)
-        values = zip(
+        return PriceItems(
             _taken(self.sku, indices),
             _taken(self.platform_id, indices),
-            [Decimal(units).scaleb(exponents[word]) for units, word in minor],
-            currency,
-            [_STOCK[word] for word in _taken(self.stock_status, indices)],
+            _taken(self.price_minor, indices),
+            _taken(self.currency, indices),
+            _taken(self.stock_status, indices),
             _taken(self.quantity, indices),
-            repeat(False),
-            strict=False,
         )
-        # without a call for each: that takes half as long
-        return list(map(PriceItem._make, values))
 
     def rows(self, results: Mapping[int, ItemResult]) -> list[ItemRow]:
         """What the ledger keeps of these results, by index."""
-        sku, platform_id, price_minor = self.sku, self.platform_id, self.price_minor
-        currency, stock_status, quantity = self.currency, self.stock_status, self.quantity
-        line = self.line
-        said = {id(r): (r.outcome.value, r.message) for r in distinct(results)}
-        return [
-            (
-                sku[i],
-                platform_id[i],
-                price_minor[i],
-                currency[i],
-                stock_status[i],
-                quantity[i],
-                *said[id(result)],
-                line[i],
+        if isinstance(results, Same):
+            indices, one = results.indices, results.result
+            outcomes: Iterable[str] = repeat(one.outcome.value)
+            messages: Iterable[str] = repeat(one.message)
+        else:
+            indices = list(results)
+            said = {id(r): (r.outcome.value, r.message) for r in distinct(results)}
+            outcomes = [said[id(result)][0] for result in results.values()]
+            messages = [said[id(result)][1] for result in results.values()]
+        return list(
+            zip(
+                _taken(self.sku, indices),
+                _taken(self.platform_id, indices),
+                _taken(self.price_minor, indices),
+                _taken(self.currency, indices),
+                _taken(self.stock_status, indices),
+                _taken(self.quantity, indices),
+                outcomes,
+                messages,
+                _taken(self.line, indices),
+                strict=False,
             )
-            for i, result in results.items()
-        ]
+        )
+
+
+class Same(Mapping[int, ItemResult]):
+    """One result for all of some items: what most answers come to, without an entry for each."""
+
+    __slots__ = ("indices", "result")
+
+    def __init__(self, indices: Sequence[int], result: ItemResult) -> None:
+        self.indices = indices
+        self.result = result
+
+    def __getitem__(self, index: int) -> ItemResult:
+        if index not in self.indices:
+            raise KeyError(index)
+        return self.result
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.indices)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+
+def by_index(indices: Sequence[int], results: Sequence[ItemResult]) -> Mapping[int, ItemResult]:
+    """The result of each item, by its index; both in the same order."""
+    if len(set(map(id, results))) == 1 and len(indices) == len(results):
+        return Same(indices, results[0])
+    return dict(zip(indices, results, strict=True))
 
 
 def _taken(column: list[T], indices: Sequence[int]) -> list[T]:
@@ -92,11 +116,15 @@ def _taken(column: list[T], indices: Sequence[int]) -> list[T]:
 
 def distinct(results: Mapping[int, ItemResult]) -> list[ItemResult]:
     """The result objects without repetition: most items of an answer share one."""
+    if isinstance(results, Same):
+        return [results.result]
     return list({id(result): result for result in results.values()}.values())
 
 
 def count_outcomes(results: Mapping[int, ItemResult]) -> Counter[str]:
     """Outcome -> rows."""
+    if isinstance(results, Same):
+        return +Counter({results.result.outcome.value: len(results)})
     times = Counter(map(id, results.values()))
     total: Counter[str] = Counter()
     for result in distinct(results):

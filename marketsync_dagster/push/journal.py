@@ -106,8 +106,11 @@ class Journal:
             for entry in group:
                 self._commit([entry])
         else:
+            ends: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[Any], Any]]] = {}
             for entry, result in zip(group, results, strict=True):
-                entry.loop.call_soon_threadsafe(_finish, entry.done, result)
+                ends.setdefault(entry.loop, []).append((entry.done, result))
+            for loop, ended in ends.items():
+                loop.call_soon_threadsafe(_finish, ended)
 
 
 def _write_all(connection: Connection, group: list[_Entry]) -> list[Any]:
@@ -132,9 +135,10 @@ def _write_shared(connection: Connection, shared: dict[Write, list[Any]]) -> Non
     shared.clear()
 
 
-def _finish(done: asyncio.Future[Any], result: Any) -> None:
-    if not done.done():
-        done.set_result(result)
+def _finish(ended: list[tuple[asyncio.Future[Any], Any]]) -> None:
+    for done, result in ended:
+        if not done.done():
+            done.set_result(result)
 
 
 def _fail(done: asyncio.Future[Any], error: Exception) -> None:

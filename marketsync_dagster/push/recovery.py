@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from marketsync_dagster.ledger import leases, listings, plans, pushes
 from marketsync_dagster.platforms.base import ItemResult
-from marketsync_dagster.push.columns import Columns
+from marketsync_dagster.push.columns import Columns, Same
 from marketsync_dagster.push.plan import rows_from_parquet
 from marketsync_dagster.values.errors import Busy
 from marketsync_dagster.values.outcomes import Disposition, Outcome
@@ -74,7 +74,7 @@ def _end(ledger: Ledger, outlet: str, platform: str, target: str, push_id: str) 
     unknown = 0
 
     def abandon(number: int, indices: list[int], result: ItemResult, outcomes: Outcomes) -> None:
-        rows_ = columns.rows(dict.fromkeys(indices, result))
+        rows_ = columns.rows(Same(indices, result))
         listings.acknowledge(connection, source, number, rows_, now)
         name = result.outcome.value
         pushes.answer_batch(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -24,9 +24,9 @@ from marketsync_dagster.ledger.pushes import (
     intend,
     is_open,
 )
-from marketsync_dagster.platforms.base import Answer, ItemResult, PriceItem
+from marketsync_dagster.platforms.base import Answer, ItemResult
 from marketsync_dagster.push.calls import call_row
-from marketsync_dagster.push.columns import Columns, count_outcomes, distinct
+from marketsync_dagster.push.columns import Columns, Same, by_index, count_outcomes, distinct
 from marketsync_dagster.push.pacing import Budget, Pacer, Stop, backoff
 from marketsync_dagster.values.errors import Busy
 from marketsync_dagster.values.outcomes import ACKNOWLEDGED, Outcome
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 
     from marketsync_dagster.config.settings import Retry
     from marketsync_dagster.platforms.base import Adapter
+    from marketsync_dagster.platforms.items import PriceItems
     from marketsync_dagster.push.journal import Journal, Write
 
 GIVE_UP_AFTER = 2
@@ -125,7 +126,8 @@ class Sender:
     _number: int = 0
     _budget: Budget = field(default_factory=lambda: Budget(0.0))
     _unanswered: int = 0
-    _acknowledging: set[asyncio.Future[Any]] = field(default_factory=set)
+    _acknowledging: deque[asyncio.Future[Any]] = field(default_factory=deque)
+    """On their way to the disk, oldest first: the journal keeps the order."""
 
     async def run(self) -> PushResult:
         """Send all rows; returns when every row has an outcome that is durable.
@@ -165,7 +167,7 @@ class Sender:
             # what was split meanwhile is in the queue again
             taken = taken or await self._take()
 
-    async def _following(self) -> tuple[Range | None, list[PriceItem] | None]:
+    async def _following(self) -> tuple[Range | None, PriceItems | None]:
         """The next range and its items, made once the request in flight is on its way."""
         if not self._queue and not self._ready and self._ahead is None:
             return None, None
@@ -220,10 +222,10 @@ class Sender:
         return self._number
 
     async def _send(
-        self, number: int, first: int, last: int, items: list[PriceItem] | None = None
+        self, number: int, first: int, last: int, items: PriceItems | None = None
     ) -> None:
         """All attempts for one range; `items` are its items, if they have been made already."""
-        todo = list(range(first, last))
+        todo: Sequence[int] = range(first, last)
         items = self.columns.items(todo) if items is None else items
         parts = self.adapter.batches(items)
         if len(parts) > 1:
@@ -263,9 +265,7 @@ class Sender:
             todo = sorted(again)
             items = self.columns.items(todo)
 
-    async def _call(
-        self, number: int, items: Sequence[PriceItem], attempt: int, slot: int | None
-    ) -> Answer:
+    async def _call(self, number: int, items: PriceItems, attempt: int, slot: int | None) -> Answer:
         self.observe("before_send")
         answer = await self.adapter.send(items, single=len(items) == 1, whole=self._is_whole(items))
         self.observe("answered")
@@ -283,7 +283,7 @@ class Sender:
         record_calls(connection, rows)
 
     async def _again(
-        self, answer: Answer, results: dict[int, ItemResult], attempts: int
+        self, answer: Answer, results: Mapping[int, ItemResult], attempts: int
     ) -> set[int]:
         """Which items of an answer go again now, after the wait that is due."""
         found = {result.outcome for result in distinct(results)}
@@ -354,7 +354,7 @@ class Sender:
     async def _acknowledge(
         self,
         number: int,
-        results: dict[int, ItemResult],
+        results: Mapping[int, ItemResult],
         outcomes: Counter[str],
         attempts: int,
         *,
@@ -369,17 +369,18 @@ class Sender:
         answer = BatchAnswer(
             number, "answered" if last else "intended", attempts, dict(outcomes), message
         )
-        answered = (answer, results)
+        # made here: the journal's thread is the one that everything waits for
+        answered = (answer, self.columns.rows(results))
         self._submit(self._write_answers, answered, point="ack_committed")
         await self._settle(UNSETTLED * self.concurrency)
 
     def _write_answers(
-        self, connection: Connection, answered: list[tuple[BatchAnswer, dict[int, ItemResult]]]
+        self, connection: Connection, answered: list[tuple[BatchAnswer, list[ItemRow]]]
     ) -> None:
         now = to_iso(utcnow())
         ours = is_open(connection, self.source.push_id)
         # if not: a successor has sent since, before or after these arrived: nobody knows
-        batches = [(a.number, self.columns.rows(results)) for a, results in answered]
+        batches = [(answer.number, rows) for answer, rows in answered]
         if not ours:
             batches = [(number, _in_doubt(rows)) for number, rows in batches]
         acknowledge_batches(connection, self.source, batches, now)
@@ -389,7 +390,7 @@ class Sender:
         for _ in answered:
             self.observe("ack_written")
 
-    def _count(self, results: dict[int, ItemResult], counted: Counter[str]) -> None:
+    def _count(self, results: Mapping[int, ItemResult], counted: Counter[str]) -> None:
         self.result.outcomes.update(counted)
         self.progress(sum(self.result.outcomes.values()))
         if counted.keys() <= {Outcome.APPLIED.value, Outcome.ACCEPTED_UNVERIFIED.value}:
@@ -441,24 +442,22 @@ class Sender:
 
             await self.journal.write(work)
 
-    def _unsent(self, indices: Sequence[int]) -> dict[int, ItemResult]:
+    def _unsent(self, indices: Sequence[int]) -> Mapping[int, ItemResult]:
         result = ItemResult(self.stop.outcome, f"not sent: {self.stop.reason}")
-        return dict.fromkeys(indices, result)
+        return Same(indices, result)
 
     def _submit(self, write: Write, entry: Any, point: str = "") -> None:
         future = self.journal.share(write, entry)
-        self._acknowledging.add(future)
+        self._acknowledging.append(future)
         if point:
             future.add_done_callback(lambda done: done.exception() or self.observe(point))
 
     async def _settle(self, most: int) -> None:
         """Wait until no more than `most` acknowledgements are on their way to the disk."""
         while len(self._acknowledging) > most:
-            done, self._acknowledging = await asyncio.wait(
-                self._acknowledging, return_when=asyncio.FIRST_COMPLETED
-            )
-            for future in done:
-                future.result()
+            await asyncio.wait([self._acknowledging[0]])
+            while self._acknowledging and self._acknowledging[0].done():
+                self._acknowledging.popleft().result()
 
 
 def _in_doubt(rows: list[ItemRow]) -> list[ItemRow]:
@@ -466,17 +465,17 @@ def _in_doubt(rows: list[ItemRow]) -> list[ItemRow]:
     return [(*row[:6], Outcome.UNKNOWN.value, TAKEN_OVER, row[8]) for row in rows]
 
 
-def _too_large_now(indices: Sequence[int], answer: Answer) -> dict[int, ItemResult]:
+def _too_large_now(indices: Sequence[int], answer: Answer) -> Mapping[int, ItemResult]:
     words = f"too large for the platform: {answer.message}"
-    return dict.fromkeys(indices, ItemResult(Outcome.RETRYABLE, words))
+    return Same(indices, ItemResult(Outcome.RETRYABLE, words))
 
 
-def _per_item(indices: Sequence[int], answer: Answer) -> dict[int, ItemResult]:
+def _per_item(indices: Sequence[int], answer: Answer) -> Mapping[int, ItemResult]:
     """The result of every item that was sent, by its index."""
     if answer.split:
         alone = "even alone" if len(indices) == 1 else "in one request, and it replaces: no parts"
         words = f"too large for the platform {alone}: {answer.message}"
-        return dict.fromkeys(indices, ItemResult(Outcome.REFUSED, words))
+        return Same(indices, ItemResult(Outcome.REFUSED, words))
     if answer.outcome is not None:
-        return dict.fromkeys(indices, ItemResult(answer.outcome, answer.message))
-    return dict(zip(indices, answer.results, strict=True))
+        return Same(indices, ItemResult(answer.outcome, answer.message))
+    return by_index(indices, answer.results)

@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
+from marketsync_dagster.ledger import pushes, sql
 from marketsync_dagster.ledger.calls import CallRow, call_counts, forget_calls, record_calls
 from marketsync_dagster.ledger.connections import ConnectionTest, last_tests, record_test
 from marketsync_dagster.ledger.cursors import get_cursor, set_cursor
 from marketsync_dagster.ledger.engine import Ledger
 from marketsync_dagster.ledger.products import OfferedProduct, offered_products, record_offered
+from marketsync_dagster.ledger.tables import push_batch
 from marketsync_dagster.values.outcomes import Outcome
 from marketsync_dagster.values.redact import register_secret
 
@@ -106,3 +109,28 @@ def test_a_cursor_moves_only_with_the_rows_that_it_stands_for(ledger: Ledger) ->
     with pytest.raises(ZeroDivisionError):
         fail()
     assert get_cursor(ledger, "orders") == "10"
+
+
+def test_of_several_answers_of_a_batch_in_one_transaction_the_last_counts(ledger: Ledger) -> None:
+    ranges = [(n, 10 * n, 10 * n + 10) for n in range(1, sql.ROWS_AT_ONCE + 3)]
+    with ledger.begin() as conn:
+        pushes.intend(conn, "push-1", ranges, "2026-11-21T10:00:00.000Z")
+        pushes.intend(conn, "push-2", ranges[:2], "2026-11-21T10:00:00.000Z")
+        answers = [
+            pushes.BatchAnswer(1, "intended", 1, {"applied": 4}, ""),
+            pushes.BatchAnswer(2, "answered", 1, {"refused": 10}, "no %s ? {}"),
+            pushes.BatchAnswer(1, "answered", 2, {"applied": 10}, "in the end"),
+        ]
+        pushes.answer_batches(conn, "push-1", answers, "2026-11-21T10:00:01.000Z")
+        pushes.answer_batches(conn, "push-1", [], "2026-11-21T10:00:02.000Z")
+    b = push_batch.c
+    columns = (b.number, b.first, b.last, b.state, b.attempts, b.outcomes, b.message, b.answered_at)
+    with ledger.read() as conn:
+        found = conn.execute(select(*columns).where(b.push_id == "push-1").order_by(b.number))
+        first, second, third, *others = (tuple(row) for row in found)
+        assert len(pushes.open_batches(ledger, "push-2")) == 2
+    at = "2026-11-21T10:00:01.000Z"
+    assert first == (1, 10, 20, "answered", 2, '{"applied":10}', "in the end", at)
+    assert second == (2, 20, 30, "answered", 1, '{"refused":10}', "no %s ? {}", at)
+    assert third == (3, 30, 40, "intended", 0, "{}", "", None)
+    assert len(others) == sql.ROWS_AT_ONCE - 1

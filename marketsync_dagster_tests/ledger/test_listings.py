@@ -134,6 +134,17 @@ def test_several_batches_and_several_answers_share_one_transaction(ledger: Ledge
     assert [row["batch"] for row in rows(ledger, "listing_event", "id")] == [1, 3, 4]
 
 
+def test_more_rows_than_one_statement_takes_are_written_all(ledger: Ledger) -> None:
+    items = [item(f"{n:05}", 1000 + n) for n in range(2 * sql.ROWS_AT_ONCE + 1)]
+    answer(ledger, *items)
+    answer(ledger, *(item(f"{n:05}", 2000 + n) for n in range(len(items))), at=LATER)
+    listed = rows(ledger, "listing", "sku")
+    assert [row["ack_price_minor"] for row in listed] == [2000 + n for n in range(len(items))]
+    assert {(row["version"], row["ack_at"]) for row in listed} == {(2, LATER)}
+    events = rows(ledger, "listing_event", "id")
+    assert [row["sku"] for row in events] == 2 * [row["sku"] for row in listed]
+
+
 def test_nothing_of_a_transaction_that_failed_is_left_for_the_next(ledger: Ledger) -> None:
     def half_done() -> None:
         with ledger.begin() as conn:
@@ -148,7 +159,7 @@ def test_nothing_of_a_transaction_that_failed_is_left_for_the_next(ledger: Ledge
 
 
 def test_a_sku_that_occurs_twice_in_one_answer_is_refused_whole(ledger: Ledger) -> None:
-    with pytest.raises(DBAPIError):
+    with pytest.raises(ValueError, match="occurs twice"):
         answer(ledger, item("1"), item("1", 1100))
     assert rows(ledger, "listing", "sku") == rows(ledger, "listing_event", "id") == []
 

@@ -6,7 +6,8 @@ from decimal import Decimal
 
 import pytest
 
-from marketsync_dagster.platforms.amounts import exact_text
+from marketsync_dagster.platforms.amounts import exact_text, exact_texts
+from marketsync_dagster.values.money import to_decimal
 
 
 @pytest.mark.parametrize(
@@ -29,3 +30,14 @@ def test_a_price_has_the_decimals_of_its_currency(price: str, currency: str, tex
 def test_digits_are_never_lost_in_silence() -> None:
     with pytest.raises(ValueError, match="more decimals"):
         exact_text(Decimal("60.005"), "KES")
+
+
+@pytest.mark.parametrize("currency", ["KES", "JPY", "KWD"])
+@pytest.mark.parametrize("minor", [[0, 7, 60, 1000, 123_456_789_012_345_678], [-7, 5], []])
+def test_many_prices_are_written_as_each_of_them_is(minor: list[int], currency: str) -> None:
+    one_by_one = [exact_text(to_decimal(units, currency), currency) for units in minor]
+    assert exact_texts(minor, [currency] * len(minor)) == one_by_one
+
+
+def test_every_price_has_the_decimals_of_its_own_currency() -> None:
+    assert exact_texts([7, 7, 7], ["KES", "JPY", "KWD"]) == ["0.07", "7", "0.007"]

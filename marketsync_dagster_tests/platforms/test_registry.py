@@ -205,13 +205,6 @@ def test_a_store_that_is_named_like_another_field_is_refused() -> None:
         settings_of({"p": account})
 
 
-def test_a_store_that_cannot_stand_in_a_header_is_refused() -> None:
-    account = pasons_account(PASONS, request={"store": {"in": "header", "name": "X-Store"}})
-    channels = [{"outlet": "o", "account": "p", "store_id": "Käse"}]
-    error = refused(settings_of({"p": account}, channels), "p")
-    assert "HTTP header" in error.message
-
-
 def test_a_store_is_needed_where_requests_carry_it() -> None:
     account = pasons_account(PASONS, request={"store": {"in": "query"}})
     accounts = {"p": account, "t": tracker_account(TRACKER)}

@@ -5,7 +5,7 @@ Pure. What an answer says is `results`; how a request travels is `adapter`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
@@ -13,36 +13,24 @@ from typing import Any
 import orjson
 
 from marketsync_dagster.config.pasons import Constant, PasonsRequest
-from marketsync_dagster.platforms.amounts import exact_text
 from marketsync_dagster.platforms.base import PriceItem
 from marketsync_dagster.platforms.batching import LONGEST_ESCAPE
-from marketsync_dagster.values.money import to_minor
+from marketsync_dagster.platforms.items import PriceItems
 from marketsync_dagster.values.outcomes import StockStatus
 
 _PRICE = 40
 """Bytes of the longest price, and of a currency."""
 
 
-def _price_number(item: PriceItem) -> Any:
-    return orjson.Fragment(exact_text(item.price, item.currency))
-
-
-def _price_string(item: PriceItem) -> Any:
-    return exact_text(item.price, item.currency)
-
-
-def _price_minor(item: PriceItem) -> Any:
-    return to_minor(item.price, item.currency)
-
-
-_PRICES: dict[str, Callable[[PriceItem], Any]] = {
-    "number": _price_number,
-    "string": _price_string,
-    "minor_units": _price_minor,
+Prices = Callable[[PriceItems], Iterable[Any]]
+_PRICES: dict[str, Prices] = {
+    "number": lambda items: map(orjson.Fragment, items.price_texts()),
+    "string": lambda items: items.price_texts(),
+    "minor_units": lambda items: items.price_minor,
 }
 
 
-def _stock_words(request: PasonsRequest) -> dict[StockStatus, Any]:
+def _stock_words(request: PasonsRequest) -> dict[str, Any]:
     """What is written for each stock status; limited stock can be bought, so it counts as in."""
     kind = request.types.get("stock_status", "int01")
     if kind == "enum":
@@ -74,8 +62,8 @@ class RowWriter:
     sku: str
     selling_price: str
     stock_status: str
-    price: Callable[[PriceItem], Any]
-    stock: dict[StockStatus, Any]
+    prices: Prices
+    stock: dict[str, Any]
     currency: str | None = None
     """The currency's name; None: rows do not carry it."""
     in_rows: dict[str, Constant] = field(default_factory=dict)
@@ -92,19 +80,21 @@ class RowWriter:
 
     def rows(self, items: Sequence[PriceItem]) -> list[dict[str, Any]]:
         """`row` for each item."""
-        price, stock, more = self.price, self.stock, self.in_rows
+        columns, stock, more = PriceItems.of(items), self.stock, self.in_rows
         rows = [
             {
-                self.sku: item.platform_id,
-                self.selling_price: price(item),
-                self.stock_status: stock[item.stock_status],
+                self.sku: platform_id,
+                self.selling_price: price,
+                self.stock_status: stock[status],
                 **more,
             }
-            for item in items
+            for platform_id, price, status in zip(
+                columns.platform_id, self.prices(columns), columns.stock_status, strict=True
+            )
         ]
         if self.currency is not None:
-            for row, item in zip(rows, items, strict=True):
-                row[self.currency] = item.currency
+            for row, currency in zip(rows, columns.currency, strict=True):
+                row[self.currency] = currency
         return rows if self.flat else [nested(row) for row in rows]
 
     def body(self, items: Sequence[PriceItem]) -> bytes:
@@ -124,8 +114,8 @@ class RowWriter:
 
     def longest(self, items: Sequence[PriceItem]) -> int:
         """A bound for the bytes of any item, found without writing them all."""
-        smallest = [PriceItem("", "", Decimal(0), "KES", status) for status in self.stock]
-        longest_id = max([len(item.platform_id) for item in items], default=0)
+        smallest = [PriceItem("", "", Decimal(0), "KES", status) for status in StockStatus]
+        longest_id = max(map(len, PriceItems.of(items).platform_id), default=0)
         return max(self.sizes(smallest)) + _PRICE + LONGEST_ESCAPE * longest_id
 
 
@@ -146,7 +136,7 @@ def row_writer(
         sku=names["sku"],
         selling_price=names["selling_price"],
         stock_status=names["stock_status"],
-        price=_PRICES[request.types.get("selling_price", "number")],
+        prices=_PRICES[request.types.get("selling_price", "number")],
         stock=_stock_words(request),
         currency=names.get("currency"),
         in_rows=in_rows,
