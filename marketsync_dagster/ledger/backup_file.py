@@ -284,7 +284,10 @@ def opened(path: Path) -> Iterator[BackupFile]:
         file = path.open("rb")
     except OSError as error:
         reason = (error.strerror or str(error)).lower()
-        raise LedgerError(f"the backup {path} cannot be read: {reason}") from None
+        raise LedgerError(
+            f"the backup {path} cannot be read: {reason}",
+            "name another one; those that nobody gave a name are in `backups`, beside the ledger",
+        ) from None
     with file:
         try:
             archive = zipfile.ZipFile(file)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import case, func, insert, select, update
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 OPEN_STATES = ("planned", "held", "approved")
 """States that a newer plan of the same channel supersedes."""
+WAITS = timedelta(days=7)
+"""For so long a held plan that nobody decides on keeps the guard's window from moving on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,9 +78,15 @@ def new_plan_id() -> str:
     return f"plan-{utcnow():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
 
 
-def save_plan(ledger: Ledger, record: PlanRecord) -> list[str]:
-    """Keep a new plan; earlier open plans of its channel become superseded, and are returned."""
+def save_plan(ledger: Ledger, record: PlanRecord, *, decides: str = "") -> list[str]:
+    """Keep a new plan; earlier open plans of its channel become superseded, and are returned.
+
+    `decides`: the pushed plan whose held rows this one lets go, by the same person and for the same
+    reason. PlanError, with nothing kept, if somebody decided on it before.
+    """
     with ledger.begin() as connection:
+        if decides:
+            _decide_once(connection, decides, record)
         earlier = (
             t.plan.c.outlet == record.outlet,
             t.plan.c.platform == record.platform,
@@ -88,6 +97,37 @@ def save_plan(ledger: Ledger, record: PlanRecord) -> list[str]:
             connection.execute(update(t.plan).where(*earlier).values(state="superseded"))
         connection.execute(insert(t.plan).values(asdict(record)))
     return superseded
+
+
+def supersede_held(ledger: Ledger, outlet: str, platform: str) -> None:
+    """Nothing is left to say: what a plan of the channel holds back is not wanted any more."""
+    held = (
+        t.plan.c.outlet == outlet,
+        t.plan.c.platform == platform,
+        t.plan.c.state == "held",
+    )
+    with ledger.read() as connection:
+        if connection.execute(select(t.plan.c.id).where(*held).limit(1)).scalar() is None:
+            return
+    with ledger.begin() as connection:
+        connection.execute(update(t.plan).where(*held).values(state="superseded"))
+
+
+def _decide_once(connection: Connection, plan_id: str, record: PlanRecord) -> None:
+    done = connection.execute(
+        update(t.plan)
+        .where(t.plan.c.id == plan_id, t.plan.c.decided_by.is_(None))
+        .values(
+            decided_by=record.decided_by,
+            decided_reason=f"{record.decided_reason} (as {record.id})",
+            decided_at=record.decided_at,
+        )
+    )
+    if done.rowcount != 1:
+        raise PlanError(
+            f"plan {plan_id} was decided by somebody else just now",
+            "`marketsync plans list` shows what became of it",
+        )
 
 
 def get_plan(ledger: Ledger, plan_id: str) -> PlanRecord:

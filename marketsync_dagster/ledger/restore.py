@@ -264,6 +264,9 @@ def _load(
             kept=kept,
             seconds=round(time.monotonic() - began, 3),
         )
+        # a backup does not know of itself, and this one was made
+        made = {"path": done.backup, "at": said.at, "rows": said.rows, "tables": done.tables}
+        upkeep.note(connection, upkeep.BACKUP, by, made, at=said.at)
         upkeep.note(connection, upkeep.RESTORE, by, asdict(done) | {"moved": moved})
     return done
 

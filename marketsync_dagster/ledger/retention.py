@@ -20,6 +20,7 @@ from marketsync_dagster.ledger import leases
 from marketsync_dagster.ledger import tables as t
 from marketsync_dagster.ledger.engine import run_by_itself
 from marketsync_dagster.ledger.faults import translated
+from marketsync_dagster.ledger.plans import WAITS
 from marketsync_dagster.ledger.quota import MARGIN_MS, WINDOW_MS, forget_old_slots
 from marketsync_dagster.ledger.sizes import table_sizes
 from marketsync_dagster.ledger.sql import clock_ms
@@ -39,9 +40,9 @@ STEP = 5_000
 FEW = 200
 """Pushes or plans that one transaction removes."""
 SHOWN_DAYS = 7
-"""How long the rows of a plan that was never sent can be looked at."""
+"""How long the rows of a plan that was never sent can be looked at, at least."""
 RECENT_HOURS = 48
-"""What the guard looks back over, at least."""
+"""What the guard looks back over, at least; before a plan that waits for a decision as long."""
 _NEVER_SENT = ("superseded", "stale", "dry")
 _ENDED = (*_NEVER_SENT, "planned", "rejected", "pushed")
 
@@ -63,15 +64,17 @@ class Limits:
         """By `retention`; what the guard looks back over is kept in any case."""
         said = settings.retention
         window = max([RECENT_HOURS, *(c.guard.window_hours or 0 for c in settings.channels)])
+        hours = timedelta(hours=window)
+        looks_back = hours + WAITS
 
-        def before(days: int) -> str:
-            return to_iso(now - max(timedelta(days=days), timedelta(hours=window)))
+        def before(days: int, least: timedelta = hours) -> str:
+            return to_iso(now - max(timedelta(days=days), least))
 
         return cls(
             calls=before(said.api_calls_days),
             events=before(said.events_days),
-            plans=before(said.plans_days),
-            shown=before(min(SHOWN_DAYS, said.plans_days)),
+            plans=before(said.plans_days, looks_back),
+            shown=before(min(SHOWN_DAYS, said.plans_days), looks_back),
             extracts=before(said.extracts_days),
             runs=before(said.runs_days),
         )

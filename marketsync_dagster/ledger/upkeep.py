@@ -34,11 +34,17 @@ class Upkeep:
 
 
 def note(
-    connection: Connection, kind: str, by: str, details: Mapping[str, Any], *, ok: bool = True
+    connection: Connection,
+    kind: str,
+    by: str,
+    details: Mapping[str, Any],
+    *,
+    ok: bool = True,
+    at: str = "",
 ) -> None:
-    """Note what was done, in the caller's transaction."""
+    """Note what was done, in the caller's transaction; `at` is when, if not now."""
     text = scrub(json.dumps(dict(details), ensure_ascii=False))
-    row = {"at": to_iso(utcnow()), "kind": kind, "by": by, "ok": ok, "details": text}
+    row = {"at": at or to_iso(utcnow()), "kind": kind, "by": by, "ok": ok, "details": text}
     connection.execute(insert(t.upkeep), row)
 
 

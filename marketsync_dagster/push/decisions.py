@@ -5,13 +5,20 @@ The name and the reason are a record, not a login: whoever can run the command c
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import orjson
 import pandas as pd
 
 from marketsync_dagster.ledger import listings, plans
-from marketsync_dagster.push.plan import base_hash, rows_from_parquet, rows_to_parquet
+from marketsync_dagster.push.plan import (
+    base_hash,
+    planned_target,
+    rows_from_parquet,
+    rows_to_parquet,
+)
 from marketsync_dagster.values.errors import PlanError
 from marketsync_dagster.values.outcomes import Disposition
 from marketsync_dagster.values.times import to_iso, utcnow
@@ -27,18 +34,25 @@ def has_moved(ledger: Ledger, plan: PlanRecord, latest_extract_id: str) -> str:
         return f"the outlet has a newer extract ({latest_extract_id}, planned on {plan.extract_id})"
     rows = rows_from_parquet(plan.rows)
     versions = listings.versions(ledger, plan.outlet, plan.platform)
-    if base_hash(plan.extract_id, rows["sku"], versions) != plan.base:
+    if base_hash(plan.extract_id, rows["sku"], versions, planned_target(plan.base)) != plan.base:
         return "some of its SKUs have been pushed since it was made"
     return ""
 
 
 def approve(
-    ledger: Ledger, plan_id: str, by: str, reason: str, latest_extract_id: str
+    ledger: Ledger,
+    plan_id: str,
+    by: str,
+    reason: str,
+    latest_extract_id: str,
+    *,
+    changed: Callable[[PlanRecord], str] = lambda _: "",
 ) -> PlanRecord:
     """Let a held plan go: the next push of its channel sends every row of it.
 
     A plan that was pushed without the rows that the guard held gives a new plan of those rows.
-    `latest_extract_id` is the outlet's newest accepted extract. Raises PlanError.
+    `latest_extract_id` is the outlet's newest accepted extract; `changed` says why the
+    configuration speaks against the plan, if it does (`stages.standing`). Raises PlanError.
     """
     plan = plans.get_plan(ledger, plan_id)
     _named(by, reason)
@@ -56,8 +70,8 @@ def approve(
         )
     rows = rows_from_parquet(plan.rows)
     if plan.state == "pushed":
-        return _approve_rest(ledger, plan, rows, by, reason, latest_extract_id)
-    if moved := has_moved(ledger, plan, latest_extract_id):
+        return _approve_rest(ledger, plan, rows, by, reason, latest_extract_id, changed)
+    if moved := changed(plan) or has_moved(ledger, plan, latest_extract_id):
         with ledger.begin() as connection:
             plans.set_state(connection, plan.id, ("held", "rejected"), "stale")
         raise PlanError(
@@ -70,7 +84,10 @@ def approve(
         ledger, plan.id, by, reason, rows_to_parquet(rows), to_send=len(rows) - held, held=held
     )
     if not approved:
-        raise PlanError(f"plan {plan.id} was decided by somebody else just now", "")
+        raise PlanError(
+            f"plan {plan.id} was decided by somebody else, or superseded, just now",
+            "`marketsync plans list` shows what became of it",
+        )
     return plans.get_plan(ledger, plan.id)
 
 
@@ -88,15 +105,24 @@ def _let_go(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def _approve_rest(
-    ledger: Ledger, plan: PlanRecord, rows: pd.DataFrame, by: str, reason: str, extract_id: str
+    ledger: Ledger,
+    plan: PlanRecord,
+    rows: pd.DataFrame,
+    by: str,
+    reason: str,
+    extract_id: str,
+    changed: Callable[[PlanRecord], str],
 ) -> PlanRecord:
     """A new, approved plan of the rows that the guard held back from a plan that was pushed."""
+    held = rows[rows["disposition"] == Disposition.HELD.value].reset_index(drop=True)
+    moved = changed(replace(plan, rows=rows_to_parquet(held)))
     if extract_id != plan.extract_id:
+        moved = f"the outlet has a newer extract ({extract_id})"
+    if moved:
         raise PlanError(
-            f"plan {plan.id} is stale: the outlet has a newer extract ({extract_id})",
+            f"plan {plan.id} is stale: {moved}",
             f"`marketsync run push_{plan.platform} --outlet {plan.outlet}` makes a new one",
         )
-    held = rows[rows["disposition"] == Disposition.HELD.value].reset_index(drop=True)
     held = _let_go(held)
     held = held[held["disposition"] == Disposition.SENT.value].reset_index(drop=True)
     versions = listings.versions(ledger, plan.outlet, plan.platform)
@@ -108,7 +134,7 @@ def _approve_rest(
             "id": plans.new_plan_id(),
             "created_at": now,
             "state": "approved",
-            "base": base_hash(plan.extract_id, held["sku"], versions),
+            "base": base_hash(plan.extract_id, held["sku"], versions, planned_target(plan.base)),
             "held": 0,
             "deselected": plan.catalog_rows - plan.unmapped - len(held),
             "unchanged": 0,
@@ -120,8 +146,7 @@ def _approve_rest(
             "decided_at": now,
         }
     )
-    plans.save_plan(ledger, record)
-    plans.decide(ledger, plan.id, ("pushed",), "pushed", by, f"{reason} (as {record.id})")
+    plans.save_plan(ledger, record, decides=plan.id)
     return record
 
 

@@ -6,12 +6,17 @@ differences are sent, and whether they may be, belongs to `push.plan` and `push.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 import pandas as pd
 import pyarrow as pa
 
 from marketsync_dagster.catalog.arrow import pc, text
 from marketsync_dagster.values.outcomes import Outcome
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
 
 REPEATS_ONLY_WHEN_CHANGED = [Outcome.REFUSED.value, Outcome.UNSUPPORTED.value]
 """Outcomes after which the same value would only be refused again."""
@@ -28,12 +33,18 @@ def places(feed: pd.DataFrame, listings: pd.DataFrame) -> np.ndarray:
 
 
 def known_rows(
-    feed: pd.DataFrame, listings: pd.DataFrame, at: np.ndarray, target: str
+    feed: pd.DataFrame,
+    listings: pd.DataFrame,
+    at: np.ndarray,
+    target: str,
+    told_last: Callable[[], Mapping[str, str]] = dict,
 ) -> pd.DataFrame:
     """The listing of each feed row, aligned with the feed; `known` is False where there is none.
 
     `at` are the `places`. A listing that was told to another host, or under another platform id,
-    is not this one.
+    is not this one. Where the platform id was told last under another SKU, that SKU's listing is
+    what is shown: `taken_over` is True there. `told_last` (`ledger.identity`) is asked only if some
+    id of the feed had another SKU once.
     """
     there = at >= 0
     same = there.copy()
@@ -42,12 +53,47 @@ def known_rows(
         told = pc.equal(text(listings["target"]), target).take(rows)
         ids = pc.equal(text(listings["platform_id"]).take(rows), text(feed["platform_id"]))
         same = pc.fill_null(pc.and_(told, ids), False).to_numpy(zero_copy_only=False)
-    at = np.where(same, at, -1)
+    at, taken_over = _told_last(feed, listings, np.where(same, at, -1), target, told_last)
     known = pd.DataFrame(
         {name: listings[name].array.take(at, allow_fill=True) for name in _KNOWN}, copy=False
     )
-    known["known"] = same
+    known["known"] = at >= 0
+    known["taken_over"] = taken_over
+    if taken_over.any():
+        known["sku"] = known["sku"].mask(taken_over, feed["sku"].array)
     return known
+
+
+def _told_last(
+    feed: pd.DataFrame,
+    listings: pd.DataFrame,
+    at: np.ndarray,
+    target: str,
+    told_last: Callable[[], Mapping[str, str]],
+) -> tuple[np.ndarray, np.ndarray]:
+    """The place of what each platform id of the feed was told last, and where that was under
+    another SKU. `at`: the places of the rows' own listings."""
+    taken_over = np.zeros(len(feed), bool)
+    here = pc.equal(text(listings["target"]), target).to_numpy(zero_copy_only=False)
+    here[at[at >= 0]] = False
+    strays = np.flatnonzero(here)
+    if not len(strays):
+        return at, taken_over
+    ids = text(listings["platform_id"]).take(pa.array(strays))
+    found = pc.fill_null(pc.index_in(text(feed["platform_id"]), ids), -1).to_numpy()
+    if not (found >= 0).any():
+        return at, taken_over
+    last = told_last()
+    place_of = dict(zip(listings["sku"], range(len(listings)), strict=True)) if last else {}
+    at = at.copy()
+    rows = np.flatnonzero(found >= 0)
+    for row, platform_id in zip(rows, feed["platform_id"].iloc[rows], strict=True):
+        holder = last.get(str(platform_id))
+        # one that was not loaded was told just now: nothing is known of what is shown
+        place = strays[found[row]] if holder is None else place_of.get(holder, -1)
+        taken_over[row] = place != at[row] and place >= 0
+        at[row] = place
+    return at, taken_over
 
 
 def differences(

@@ -120,20 +120,10 @@ def plan_findings(
                 skus=_sample(held),
             )
         )
+    findings += _first_push(plan, fresh, guard)
     if plan.kind == "initial":
-        if guard.initial != "auto" and len(fresh):
-            waits = "waits" if len(fresh) == 1 else "wait"
-            findings.append(
-                Finding(
-                    "initial",
-                    f"first push of this channel: {counted(len(fresh), 'row')} {waits} for "
-                    "approval",
-                    holds_plan=True,
-                    skus=_sample(fresh),
-                )
-            )
         return findings
-    findings += _share_findings(plan, known, guard)
+    findings += _share_findings(plan, guard)
     findings += _shrink_findings(plan, guard)
     if window is not None:
         spoken = {finding.rule for finding in findings if finding.holds_plan}
@@ -142,10 +132,22 @@ def plan_findings(
     return findings
 
 
-def _share_findings(plan: Plan, known: pd.DataFrame, guard: GuardSettings) -> Iterator[Finding]:
+def _first_push(plan: Plan, fresh: pd.DataFrame, guard: GuardSettings) -> Iterator[Finding]:
+    """A person has seen what a channel sends at first. That holds for the rest of it too, where a
+    part went out before: as long as more is new than was ever acknowledged."""
+    new = fresh if plan.kind == "initial" else fresh[fresh["change"] == "new"]
+    if guard.initial == "auto" or len(new) <= plan.acknowledged:
+        return
+    before = f", after {plan.acknowledged:,} that went before" if plan.acknowledged else ""
+    waits = "waits" if len(new) == 1 else "wait"
+    message = f"first push of this channel{before}: {counted(len(new), 'row')} {waits} for approval"
+    yield Finding("initial", message, holds_plan=True, skus=_sample(new))
+
+
+def _share_findings(plan: Plan, guard: GuardSettings) -> Iterator[Finding]:
     """Rules on shares: they need a channel that already shows something."""
     rows = plan.rows
-    listed = int(known["ack_price_minor"].notna().sum())
+    listed = plan.acknowledged
     # What a person named, or limited, is a share of nothing: only the absolute rules hold then.
     if not listed or listed < guard.min_rows:
         return
@@ -204,7 +206,7 @@ def _window_findings(
                 holds_plan=True,
                 window_hours=window.hours,
             )
-    listed = int(known["ack_price_minor"].notna().sum())
+    listed = plan.acknowledged
     if not listed or listed < guard.min_rows:
         return
     rows = _moved(plan, known, window)

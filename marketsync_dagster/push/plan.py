@@ -89,6 +89,8 @@ class Plan:
     catalog_rows: int
     unmapped: int
     unchanged: int
+    acknowledged: int
+    """Rows of the feed of which the platform shows something."""
     refused_before: int
     """Those of the unchanged rows that the platform refused: only a person can mend them."""
     deselected: dict[str, int]
@@ -159,23 +161,30 @@ def make_plan(
     options: PlanOptions,
     guard: GuardSettings,
     catalog_rows: int,
+    settled: int = 0,
     compare_quantity: bool = False,
     allow_older: bool = False,
     window: Callable[[], Window | None] = lambda: None,
     judge: Callable[[Plan], list[Finding]] = lambda _: [],
+    told_last: Callable[[], Mapping[str, str]] = dict,
 ) -> Plan:
     """Compare a channel's FEED with its listings (`ledger.listings.load_listings`).
 
     `catalog_rows` counts the outlet's catalog; what of it is not in the feed is unmapped.
+    `settled` rows more are in the feed, and known to be acknowledged as they are: a partial plan
+    can do without them.
     `window` is asked for what earlier plans have done, if this one has something new to say;
-    `judge` for findings that only some platforms need (`push.replacing`).
+    `judge` for findings that only some platforms need (`push.replacing`), `told_last` for whose
+    platform ids are that had several SKUs (`ledger.identity`).
     """
     at = places(feed, listings)
-    known = known_rows(feed, listings, at, base.target)
+    known = known_rows(feed, listings, at, base.target, told_last)
     differs_price, differs_stock, refused = differences(feed, known, compare_quantity)
     there = known["known"].to_numpy(dtype=bool)
     new, pending = ~there, there & known["outcome"].isin(_PENDING).to_numpy()
-    changed = new | differs_price | differs_stock | pending
+    # what another SKU was shown under goes out under its own name, the same value or not
+    taken_over = known["taken_over"].to_numpy()
+    changed = new | differs_price | differs_stock | pending | taken_over
 
     named = feed["sku"].isin(options.skus).to_numpy() if options.skus else np.zeros(len(feed), bool)
     selected = named if options.skus else np.ones(len(feed), bool)
@@ -183,7 +192,7 @@ def make_plan(
     price_only, stock_only = options.fields == ("price",), options.fields == ("stock",)
     in_fields = np.ones(len(feed), bool)
     if options.mode == "partial" and (price_only or stock_only) and not options.skus:
-        in_fields = new | pending | (differs_price if price_only else differs_stock)
+        in_fields = new | pending | taken_over | (differs_price if price_only else differs_stock)
     older = (
         np.zeros(len(feed), bool)
         if allow_older
@@ -196,7 +205,7 @@ def make_plan(
         "fields": int((selected & wanted & ~in_fields).sum()),
         "older extract": int((selected & wanted & in_fields & older).sum()),
     }
-    unchanged = int((selected & ~wanted).sum())
+    unchanged = int((selected & ~wanted).sum()) + settled
     refused_before = int((selected & ~wanted & refused).sum())
 
     rows = _rows(
@@ -211,7 +220,8 @@ def make_plan(
     )
     if options.fields and not new.all():
         _keep_other_field(rows, known[candidate].reset_index(drop=True), options.fields)
-    initial = not known["ack_price_minor"].notna().any()
+    acknowledged = int(known["ack_price_minor"].notna().sum()) + settled
+    initial = not acknowledged
     fresh = not initial and not rows["change"].isin(UNMOVED).all()
     recent = window() if fresh else None
     reasons = rules.row_findings(rows, guard, recent)
@@ -234,7 +244,8 @@ def make_plan(
         kind="initial" if initial else "ordinary",
         rows=rows,
         catalog_rows=catalog_rows,
-        unmapped=catalog_rows - len(feed),
+        unmapped=catalog_rows - len(feed) - settled,
+        acknowledged=acknowledged,
         unchanged=unchanged,
         refused_before=refused_before,
         deselected={reason: count for reason, count in deselected.items() if count},
@@ -243,7 +254,7 @@ def make_plan(
     listed = candidate & (at >= 0)
     versions = listings["version"].to_numpy(dtype=np.int64)[at[listed]].tolist()
     version_of = dict(zip(feed["sku"][listed], versions, strict=True))
-    plan.base_hash = base_hash(base.extract_id, rows["sku"], version_of)
+    plan.base_hash = base_hash(base.extract_id, rows["sku"], version_of, base.target)
     plan.content_hash = _content_hash(plan)
     plan.counts()
     return plan
@@ -297,12 +308,20 @@ def _keep_other_field(rows: pd.DataFrame, known: pd.DataFrame, fields: tuple[str
         rows["quantity"] = known["ack_quantity"].where(keep, rows["quantity"])
 
 
-def base_hash(extract_id: str, skus: pd.Series, versions: Mapping[str, int]) -> str:
-    """What a plan stands on: its extract, and the ledger's version of each of its SKUs."""
+def base_hash(
+    extract_id: str, skus: pd.Series, versions: Mapping[str, int], target: str = ""
+) -> str:
+    """What a plan stands on: its extract, the ledger's version of each of its SKUs, and the place
+    that it was made for, which is not hashed (`planned_target`)."""
     digest = hashlib.sha256(extract_id.encode())
     lines = (f"{sku}\x1f{versions.get(sku, 0)}" for sku in sorted(skus))
     digest.update("\x1e".join(lines).encode())
-    return digest.hexdigest()
+    return f"{digest.hexdigest()} {target}".rstrip()
+
+
+def planned_target(base: str) -> str:
+    """The place that a plan was made for, from its base; empty if it does not say."""
+    return base.partition(" ")[2]
 
 
 def _content_hash(plan: Plan) -> str:

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from marketsync_dagster.catalog.arrow import among
 from marketsync_dagster.push.guard import SAMPLE, Finding
 from marketsync_dagster.values.errors import PlanError
 from marketsync_dagster.values.outcomes import StockStatus
@@ -90,7 +91,7 @@ def _left_out(plan: Plan, listings: pd.DataFrame, guard: GuardSettings) -> list[
         & listings["ack_price_minor"].notna()
         & (listings["ack_stock_status"] != StockStatus.OUT_OF_STOCK.value)
     ]
-    gone = shown[~shown["platform_id"].isin(plan.rows["platform_id"])]
+    gone = shown[~among(shown["platform_id"], plan.rows["platform_id"])]
     share = len(gone) / len(shown) if len(shown) else 0.0
     if len(shown) < guard.min_rows or share <= guard.max_shrink:
         return []

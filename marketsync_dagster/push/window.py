@@ -33,8 +33,7 @@ UNMOVED = ("unchanged", "sent again")
 """`change` of rows that a plan sends without saying anything new."""
 SENT_STATES = ("pushing", "pushed")
 """States of a plan of which something was sent, or tried."""
-WAITS = timedelta(days=7)
-"""For so long a held plan that nobody decides on keeps the window from moving on."""
+_JUDGED = ["change", "disposition", "reason"]
 _COLUMNS = [
     *("sku", "change", "disposition", "reason", "price_minor"),
     *("old_price_minor", "old_currency", "old_stock_status"),
@@ -72,7 +71,7 @@ def load_window(
     if not hours:
         return None
     channel = (ledger, outlet, platform, account)
-    waiting = plans.undecided(*channel, to_iso(now - WAITS))
+    waiting = plans.undecided(*channel, to_iso(now - plans.WAITS))
     first = next((at for at, verdict in waiting if _by_window(verdict)), None)
     since = to_iso((from_iso(first) if first else now) - timedelta(hours=hours))
     recent = since_last_restart(plans.recent_plans(*channel, since))
@@ -144,18 +143,39 @@ def _holding(verdict: str) -> list[dict[str, Any]]:
 def _part(number: int, plan: RecentPlan, data: bytes) -> pa.Table:
     """The rows of one plan that the window has to know, numbered, and what each of them is:
     held by the guard, decided by a person, or neither: something new was sent."""
-    table = pq.ParquetFile(io.BytesIO(data)).read(_COLUMNS, use_threads=False)
-    held = pc.equal(table["disposition"], Disposition.HELD.value)
-    tried = pc.equal(table["disposition"], Disposition.SENT.value)
+    file = pq.ParquetFile(io.BytesIO(data))
+    judged = file.read(_JUDGED, use_threads=False)
+    held = pc.equal(judged["disposition"], Disposition.HELD.value)
+    tried = pc.equal(judged["disposition"], Disposition.SENT.value)
     if plan.state not in SENT_STATES:
         tried = pc.and_(tried, False)
     approved = held_whole(plan.verdict)
-    decided = tried if approved else pc.and_(tried, pc.not_equal(table["reason"], ""))
-    moved = pc.and_not(tried, pc.is_in(table["change"], pa.array(UNMOVED)))
-    numbers = pa.array(np.full(len(table), number))
-    for name, values in (("plan", numbers), ("held", held), ("decided", decided)):
-        table = table.append_column(name, values)
-    return table.filter(pc.or_(pc.or_(held, decided), moved))
+    decided = tried if approved else pc.and_(tried, pc.not_equal(judged["reason"], ""))
+    moved = pc.and_not(tried, pc.is_in(judged["change"], pa.array(UNMOVED)))
+    wanted = pc.or_(pc.or_(held, decided), moved)
+    found = judged.filter(wanted)
+    numbers = pa.array(np.full(len(found), number))
+    for name, values in (
+        ("plan", numbers),
+        ("held", held.filter(wanted)),
+        ("decided", decided.filter(wanted)),
+        *_others(file, np.flatnonzero(wanted.to_numpy())),
+    ):
+        found = found.append_column(name, values)
+    return found
+
+
+def _others(file: pq.ParquetFile, rows: np.ndarray) -> list[tuple[str, pa.ChunkedArray]]:
+    """The other columns of some rows; of row groups without them nothing is read."""
+    sizes = [file.metadata.row_group(number).num_rows for number in range(file.num_row_groups)]
+    ends = np.cumsum(sizes)
+    groups = np.unique(np.searchsorted(ends, rows, side="right"))
+    # the row, counted from the first, of each row that is read
+    places = np.flatnonzero(np.repeat(np.isin(np.arange(len(sizes)), groups), sizes))
+    names = [name for name in _COLUMNS if name not in _JUDGED]
+    table = file.read_row_groups(groups.tolist(), names, use_threads=False)
+    table = table.take(pa.array(np.searchsorted(places, rows)))
+    return [(name, table[name]) for name in names]
 
 
 def _folded(rows: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:

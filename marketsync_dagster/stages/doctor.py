@@ -26,7 +26,7 @@ from marketsync_dagster.ledger.pauses import active_pauses
 from marketsync_dagster.ledger.plans import plans
 from marketsync_dagster.ledger.sizes import folder_size, folders
 from marketsync_dagster.ledger.states import states_at
-from marketsync_dagster.platforms.registry import capabilities_of, target_of
+from marketsync_dagster.platforms.registry import capabilities_of, target_of, target_of_channel
 from marketsync_dagster.platforms.urls import is_loopback
 from marketsync_dagster.stages import doctor_lines as lines
 from marketsync_dagster.stages.connections import probe_connections
@@ -210,7 +210,7 @@ def _of_channels(
             unmapped = 0 if state is None else _number(state.numbers, "unmapped") or 0
             run = f"marketsync run partial_sync --outlet {one.outlet}"
             yield lines.mapped(one.words, one.account, rows, unmapped, run)
-            now = target_of(settings.accounts[one.account])
+            now = target_of_channel(settings, settings.channels[one.index])
             test = live = 0
             for target, count in acknowledged.get((one.outlet, platform), {}).items():
                 by_key = environments.get(one.account) if target == now else ""

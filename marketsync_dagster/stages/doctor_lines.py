@@ -310,19 +310,24 @@ def schedules(on: Mapping[str, bool], problem: str = "") -> list[Line]:
     """Schedules by name, and whether each is on; `problem`: why Dagster cannot be looked at."""
     pushes = [name for name in on if name.startswith(PUSHING)]
     needed = [] if any(on[name] for name in pushes) else pushes
-    return _switches("schedule", on, needed, "nothing goes out by itself", problem)
+    return _switches("schedule", on, needed, needed[:1], "nothing goes out by itself", problem)
 
 
 def sensors(on: Mapping[str, bool], problem: str = "") -> list[Line]:
     """Sensors by name, and whether each is on; `problem`: why Dagster cannot be looked at."""
     needed = [name for name in TELLING if not on.get(name, False)]
-    return _switches("sensor", on, needed, "nobody is told when something fails", problem)
+    return _switches("sensor", on, needed, needed, "nobody is told when something fails", problem)
 
 
 def _switches(
-    kind: str, on: Mapping[str, bool], needed: Sequence[str], without: str, problem: str
+    kind: str,
+    on: Mapping[str, bool],
+    needed: Sequence[str],
+    enough: Sequence[str],
+    without: str,
+    problem: str,
 ) -> list[Line]:
-    """`needed` are off, of which one at least must be on."""
+    """`needed` are off, and starting `enough` of them is enough."""
     name, start = f"{kind}s", f"dagster {kind} start"
     if problem:
         words = f"Dagster cannot be looked at: {problem}"
@@ -331,7 +336,8 @@ def _switches(
     lines = []
     if needed:
         words = f"off: {', '.join(needed)}; {without}"
-        lines.append(Line(name, "", "missing", words, f"{start} {needed[0]}"))
+        commands = "; ".join(f"{start} {one}" for one in enough)
+        lines.append(Line(name, "", "missing", words, commands))
     elif not on:
         lines.append(Line(name, "", "missing", f"there is none; {without}", "marketsync dev"))
     if off:

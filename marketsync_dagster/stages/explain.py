@@ -7,7 +7,7 @@ from typing import Any
 
 import orjson
 
-from marketsync_dagster.ledger import extracts, pauses, plans, traces
+from marketsync_dagster.ledger import extracts, identity, pauses, plans, traces
 from marketsync_dagster.pos.files import archived
 from marketsync_dagster.push.plan import rows_of_sku
 from marketsync_dagster.stages.extract import REJECTS_KEY
@@ -40,13 +40,18 @@ def explain(project: Project, outlet: str, platform: str, sku: str) -> dict[str,
     extract_id = told.get("extract_id") or (listing or feed or {}).get("extract_id")
     extract_id = extract_id or _newest_extract(project, outlet)
     line = listing["line"] if listing else (mapping or {}).get("line")
+    holder = None
+    if listing is not None and (feed or {}).get("platform_id") != listing["platform_id"]:
+        # its product may have got another SKU, whose price is what is shown
+        holder = identity.told_since(project.ledger, outlet, platform, sku)
     return {
         "outlet": outlet,
         "platform": platform,
         "account": channel.account,
         "sku": sku,
         "paused": _paused(project, outlet, platform),
-        "live": _live(listing),
+        "live": None if holder else _live(listing),
+        "told_since_as": holder,
         "last_sent": _last_sent(listing),
         "push": _push(project, listing),
         "batch": _batch(project, listing),
@@ -57,7 +62,11 @@ def explain(project: Project, outlet: str, platform: str, sku: str) -> dict[str,
         "feed_now": _feed_now(feed),
         "rejects": rejects,
         "history": _history(project, outlet, platform, sku),
-        "next_step": _next_step(listing, mapping, rejects),
+        "next_step": (
+            f"marketsync explain --outlet {outlet} --platform {platform} --sku {holder}"
+            if holder
+            else _next_step(listing, mapping, rejects)
+        ),
     }
 
 

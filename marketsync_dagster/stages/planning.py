@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any
 
 import orjson
 
+from marketsync_dagster.catalog.arrow import among
 from marketsync_dagster.catalog.schemas import FEED, validate
 from marketsync_dagster.config.settings import Account, Channel
-from marketsync_dagster.ledger import cursors, extracts, listings, plans, pushes
+from marketsync_dagster.ledger import extracts, identity, listings, plans, pushes
 from marketsync_dagster.ledger.pauses import Pause, active_pauses, pause_of
 from marketsync_dagster.ledger.plans import PlanRecord
-from marketsync_dagster.platforms.registry import capabilities_of, target_of
+from marketsync_dagster.platforms.registry import capabilities_of, target_of_channel
 from marketsync_dagster.push import decisions, replacing
 from marketsync_dagster.push.plan import Base, Plan, PlanOptions, make_plan, rows_to_parquet
 from marketsync_dagster.push.recovery import recover_if_free
@@ -27,8 +28,18 @@ from marketsync_dagster.stages import project as driver
 from marketsync_dagster.stages.channel_run import ROWS, ChannelRun, lease_name, stage_name
 from marketsync_dagster.stages.feed import NO_CHANNEL, feed_key
 from marketsync_dagster.stages.project import Project
+from marketsync_dagster.stages.settled import is_settled, mark_of, unsettled_rows
+from marketsync_dagster.stages.standing import has_changed
 from marketsync_dagster.values.errors import MarketSyncError
 from marketsync_dagster.values.times import to_iso, utcnow
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from marketsync_dagster.push.window import Window
+
+FEW = 0.25
+"""Up to this share of the listings is asked for by SKU; otherwise all are read at once."""
 
 
 def plan_outlets(
@@ -58,7 +69,7 @@ def plan_channel(
     channel = project.settings.channel(outlet, platform)
     if channel is None:
         return ChannelRun(outlet, NO_CHANNEL)
-    target = target_of(project.settings.accounts[channel.account])
+    target = target_of_channel(project.settings, channel)
     # what a dead run left open may be on the platform: it is unknown before it is compared
     free = True
     if recover:
@@ -70,14 +81,17 @@ def plan_channel(
     approved = plans.latest_plan(project.ledger, outlet, platform, ("approved",))
     if approved is not None:
         extract = extracts.latest_accepted(project.ledger, outlet)
-        stale = decisions.has_moved(project.ledger, approved, extract.id if extract else "")
+        stale = has_changed(project, approved)
+        stale = stale or decisions.has_moved(
+            project.ledger, approved, extract.id if extract else ""
+        )
         if not stale:
             run = _take_up(project, channel, approved, last_push, options)
             return _if_paused(project, platform, run)
         with project.ledger.begin() as connection:
             plans.set_state(connection, approved.id, ("approved",), "stale")
-    mark = _mark(project, channel, platform)
-    if mark and free and _is_settled(project, platform, outlet, options, f"{mark} {last_push}"):
+    mark = mark_of(project, channel, platform)
+    if mark and free and is_settled(project, platform, outlet, options, mark, last_push):
         stamp = project.frames.stamp(feed_key(platform), outlet)
         rows, unmapped = (
             (int(stamp.numbers["catalog_rows"]), int(stamp.numbers["unmapped"]))
@@ -85,6 +99,7 @@ def plan_channel(
             else (0, 0)
         )
         counts = dict.fromkeys(ROWS, 0) | {"unmapped": unmapped, "unchanged": rows - unmapped}
+        plans.supersede_held(project.ledger, outlet, platform)
         run = ChannelRun(outlet, "unchanged", counts=counts, mark=mark, last_push=last_push)
         return _if_paused(project, platform, run)
     plan = draw_plan(project, channel, platform, outlet, options)
@@ -99,6 +114,8 @@ def plan_channel(
         run = dataclasses.replace(run, state="contested")
     elif plan.complete:
         run = dataclasses.replace(run, mark=mark)
+        if run.state == "unchanged":
+            plans.supersede_held(project.ledger, outlet, platform)
     if stale and approved is not None:
         words = f"approved plan {approved.id} was refused as stale: {stale}"
         run = dataclasses.replace(run, reason="; ".join(filter(None, [words, run.reason])))
@@ -139,38 +156,78 @@ def draw_plan(
         outlet=outlet,
         platform=platform,
         account=channel.account,
-        target=target_of(account),
+        target=target_of_channel(settings, channel),
         extract_id=extract.id,
         extract_time=extract.extract_time,
         accepted_rows=extract.accepted,
         pushed_rows=before.accepted if before else None,
         coverage="delta" if extract.coverage == "delta" else "full",
     )
-    known = listings.load_listings(project.ledger, outlet, platform)
     capabilities = capabilities_of(account)
-    draw = functools.partial(
-        make_plan,
-        feed,
-        known,
-        base=base,
-        guard=channel.guard,
-        catalog_rows=catalog_rows,
-        compare_quantity=capabilities.push_quantity,
-        allow_older=extract.time_source == "forced",
-        window=lambda: load_window(
+    window = functools.cache(
+        lambda: load_window(
             project.ledger,
             outlet,
             platform,
             channel.account,
             channel.guard.window_hours or 0.0,
             utcnow(),
-        ),
+        )
+    )
+    rows, known = _compared(project, channel, platform, feed, options, window)
+    draw = functools.partial(
+        make_plan,
+        rows,
+        known,
+        settled=len(feed) - len(rows),
+        base=base,
+        guard=channel.guard,
+        catalog_rows=catalog_rows,
+        compare_quantity=capabilities.push_quantity,
+        allow_older=extract.time_source == "forced",
+        window=window,
         judge=lambda plan: replacing.judge(plan, known, capabilities, channel.guard),
+        told_last=lambda: identity.told_last(
+            project.ledger, outlet, platform, base.target, base.account
+        ),
     )
     plan = replacing.widen(lambda asked: draw(options=asked), options, capabilities)
     if pause := pause_now(project, outlet, platform):
         plan.set_aside(pause)
     return plan
+
+
+def _compared(
+    project: Project,
+    channel: Channel,
+    platform: str,
+    feed: pd.DataFrame,
+    options: PlanOptions,
+    window: Callable[[], Window | None],
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of the feed that a plan has to look at, and the listings to compare them with.
+
+    All of them, but for a partial plan of a channel that was settled: then those that have changed
+    since, and those that the guard's window knows.
+    """
+    outlet, account = channel.outlet, channel.account
+    capabilities = capabilities_of(project.settings.accounts[account])
+    if options.mode == "partial" and not options.skus and not capabilities.full_replaces:
+        changed = unsettled_rows(
+            project, channel, platform, feed, by_quantity=capabilities.push_quantity
+        )
+        if changed is not None:
+            if changed.any() and (recent := window()) is not None:
+                changed |= among(feed["sku"], recent.anchors.index)
+            if changed.mean() <= FEW or not changed.any():
+                rows = feed[changed].reset_index(drop=True)
+                skus = rows["sku"].tolist()
+                return rows, listings.load_listings(project.ledger, outlet, platform, skus=skus)
+    known = listings.load_listings(project.ledger, outlet, platform)
+    if others := identity.told_by_others(project.ledger, outlet, platform, account):
+        elsewhere = among(known["sku"], others)
+        known["target"] = known["target"].mask(elsewhere, "another account")
+    return feed, known
 
 
 def _take_up(
@@ -180,6 +237,9 @@ def _take_up(
     counts = _record_counts(plan)
     account = project.settings.accounts[channel.account]
     if reason := switched_off(account, channel, options):
+        return _disabled(plan.outlet, plan.id, counts, reason)
+    if options.skus or options.fields or options.limit is not None:
+        reason = f"plan {plan.id} was approved and goes out whole, with a run over all rows"
         return _disabled(plan.outlet, plan.id, counts, reason)
     words = f"approved by {plan.decided_by}: {plan.decided_reason}"
     return ChannelRun(
@@ -206,37 +266,6 @@ def paused_run(run: ChannelRun, pause: Pause) -> ChannelRun:
         reason="; ".join(filter(None, [pause.words, waits])),
         next_step=pause.resume_command,
         mark="",
-    )
-
-
-def _is_settled(
-    project: Project, platform: str, outlet: str, options: PlanOptions, settled: str
-) -> bool:
-    """Whether this very feed went out whole, nobody pushed since, and nothing is pending: two
-    lookups, no comparison."""
-    if options.mode == "full" or options.skus:
-        return False
-    if cursors.get_cursor(project.ledger, settled_cursor(outlet, platform)) != settled:
-        return False
-    return listings.count_pending(project.ledger, outlet, platform) == 0
-
-
-def settled_cursor(outlet: str, platform: str) -> str:
-    """The cursor of what a channel last had nothing left to say about: mark and newest push."""
-    return f"settled:{outlet}/{platform}"
-
-
-def _mark(project: Project, channel: Channel, platform: str) -> str:
-    """What must be as it was for a channel to have nothing to say; empty without a feed."""
-    stamp = project.frames.stamp(feed_key(platform), channel.outlet)
-    extract = extracts.latest_accepted(project.ledger, channel.outlet)
-    if stamp is None or extract is None:
-        return ""
-    return driver.fingerprint(
-        stamp.fingerprint,
-        extract.id,
-        target_of(project.settings.accounts[channel.account]),
-        channel.guard.model_dump(mode="json"),
     )
 
 

@@ -25,7 +25,7 @@ from marketsync_dagster.ledger.leases import Lease
 from marketsync_dagster.ledger.listings import Source
 from marketsync_dagster.ledger.pauses import Pause, active_pauses, pause_of
 from marketsync_dagster.ledger.withdrawn import withdraw
-from marketsync_dagster.platforms.registry import open_adapter, target_of
+from marketsync_dagster.platforms.registry import open_adapter, target_of_channel
 from marketsync_dagster.push import replacing
 from marketsync_dagster.push.columns import NAMES, Columns
 from marketsync_dagster.push.journal import Journal
@@ -46,6 +46,7 @@ from marketsync_dagster.stages.project import Project
 from marketsync_dagster.values.errors import Busy, LedgerError, PlanError
 from marketsync_dagster.values.outcomes import Disposition, Outcome
 from marketsync_dagster.values.times import to_iso, utcnow
+from marketsync_dagster.values.words import counted
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -62,6 +63,8 @@ CHANNELS_AT_ONCE = 4
 LEASE_POLL_S = 0.5
 PAUSE_POLL_S = 1.0
 """How often a push that goes on looks whether its channel was paused."""
+PLANS_AT_MOST = 5
+"""How often a channel is planned anew because another run, planning too, was quicker."""
 
 Progress = Callable[[str, int, int], None]
 """Told (outlet, items answered, items in all)."""
@@ -83,6 +86,10 @@ def push_plans(
     """
     work = _Work(project, platform, options, progress, observe)
     return asyncio.run(work.run(planned))
+
+
+class _Superseded(PlanError):
+    """Another run has made a newer plan of the channel."""
 
 
 @dataclass(slots=True, eq=False)
@@ -243,9 +250,9 @@ class _Work:
             return paused_run(run, pause)
         channel = self.project.settings.channel(run.outlet, self.platform)
         assert channel is not None
-        account = self.project.settings.accounts[channel.account]
         ledger = self.project.ledger
-        await asyncio.to_thread(recover, ledger, run.outlet, self.platform, target_of(account))
+        target = target_of_channel(self.project.settings, channel)
+        await asyncio.to_thread(recover, ledger, run.outlet, self.platform, target)
         last = await asyncio.to_thread(pushes.last_push, ledger, run.outlet, self.platform)
         record = None
         if last == run.last_push and run.plan_id:
@@ -264,6 +271,14 @@ class _Work:
             secrets=self.project.secrets,
         )
         async with await opening as adapter:
+            for _ in range(PLANS_AT_MOST):
+                try:
+                    return await self._send(run, record, channel, adapter, journal, held)
+                except _Superseded:  # by a run that planned just now, and waits for this lease
+                    run = await self._replan(run)
+                if not run.goes_out:
+                    return run
+                record = await asyncio.to_thread(plans.get_plan, ledger, run.plan_id)
             return await self._send(run, record, channel, adapter, journal, held)
 
     async def _replan(self, run: ChannelRun) -> ChannelRun:
@@ -297,7 +312,7 @@ class _Work:
             run.outlet,
             self.platform,
             channel.account,
-            target_of(account),
+            target_of_channel(project.settings, channel),
             record.extract_id,
             record.extract_time,
             push_id,
@@ -348,7 +363,7 @@ class _Work:
 
         def work(connection: Connection) -> None:
             if not plans.set_state(connection, record.id, ("planned", "approved"), "pushing"):
-                raise PlanError(
+                raise _Superseded(
                     f"plan {record.id} is no longer to be sent: a newer one superseded it",
                     "the next run makes a new plan",
                 )
@@ -381,7 +396,7 @@ class _Work:
                 calls=result.calls,
                 seconds=result.seconds,
                 response_code=result.response_code,
-                response_message=_words(result) or f"{items} rows acknowledged",
+                response_message=_words(result) or f"{counted(items, 'row')} acknowledged",
                 error_details=orjson.dumps(result.problems).decode() if result.problems else "",
             )
             plans.set_state(connection, record.id, ("pushing",), "pushed")

@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from marketsync_dagster.ledger import cursors
 from marketsync_dagster.stages import project as driver
 from marketsync_dagster.stages.channel_run import OUTCOMES, ROWS, ChannelRun, stage_name
-from marketsync_dagster.stages.planning import settled_cursor
 from marketsync_dagster.stages.project import Numbers, Project, StageResult
+from marketsync_dagster.stages.settled import note_settled
 from marketsync_dagster.values.words import counted
 
 BAD_STATES = frozenset({"failed", "held", "busy", "interrupted"})
@@ -29,9 +28,7 @@ def record_outlets(
     for run, result in zip(runs, results, strict=True):
         if run.mark and _everything_acknowledged(run) and result.ok:
             newest = f"{run.push_id} done" if run.push_id else run.last_push
-            with project.ledger.begin() as connection:
-                name = settled_cursor(run.outlet, platform)
-                cursors.set_cursor(connection, name, f"{run.mark} {newest}")
+            note_settled(project, run.outlet, platform, run.mark, newest)
     driver.record(project, stage_name(platform), results)
     return results
 

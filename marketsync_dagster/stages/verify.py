@@ -14,9 +14,10 @@ from typing import Any
 from marketsync_dagster.config.settings import Channel
 from marketsync_dagster.ledger import leases, listings
 from marketsync_dagster.ledger.calls import record_calls
+from marketsync_dagster.ledger.identity import told_by_others
 from marketsync_dagster.ledger.listings import ItemRow, Source
 from marketsync_dagster.platforms.base import Call, PlatformError, ShownPrice
-from marketsync_dagster.platforms.registry import capabilities_of, open_adapter, target_of
+from marketsync_dagster.platforms.registry import capabilities_of, open_adapter, target_of_channel
 from marketsync_dagster.push.calls import call_row
 from marketsync_dagster.push.pacing import Pacer, Stop
 from marketsync_dagster.push.recovery import LEASE_S, recover
@@ -71,7 +72,7 @@ def verify_prices(project: Project, platform: str, outlet: str, count: int) -> l
     the outlet has no channel there.
     """
     channel = _channel(project, outlet, platform)
-    target = target_of(project.settings.accounts[channel.account])
+    target = target_of_channel(project.settings, channel)
     newest = listings.newest_acknowledged(project.ledger, outlet, platform, target, count)
     ids = [row["platform_id"] for row in newest]
     shown: list[ShownPrice] = []
@@ -119,8 +120,8 @@ def rebuild(
     `verify_prices` raises, Busy while a push is under way, MarketSyncError where there is no feed.
     """
     channel = _channel(project, outlet, platform)
-    account = project.settings.accounts[channel.account]
-    source = Source(outlet, platform, channel.account, target_of(account), "", "", "")
+    target = target_of_channel(project.settings, channel)
+    source = Source(outlet, platform, channel.account, target, "", "", "")
     for results in (
         extract.extract_outlets(project, [outlet]),
         catalog.build_catalogs(project, [outlet]),
@@ -137,10 +138,11 @@ def rebuild(
     try:
         recover(project.ledger, outlet, platform, source.target)
         known = listings.certain(project.ledger, outlet, platform, source.target)
+        others = told_by_others(project.ledger, outlet, platform, channel.account)
         rows = [
             row
             for row in frame.to_dict(orient="records")
-            if known.get(row["sku"]) != row["platform_id"]
+            if known.get(row["sku"]) != row["platform_id"] or row["sku"] in others
         ]
         counts = {"taken": 0, "not": 0, "calls": 0}
 

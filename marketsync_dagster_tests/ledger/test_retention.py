@@ -18,6 +18,7 @@ from marketsync_dagster.ledger import tables as t
 from marketsync_dagster.ledger.calls import CallRow, record_calls
 from marketsync_dagster.ledger.care import check
 from marketsync_dagster.ledger.engine import Ledger
+from marketsync_dagster.ledger.plans import WAITS
 from marketsync_dagster.ledger.retention import Limits, Removed, give_back, prune
 from marketsync_dagster.values.errors import Busy
 from marketsync_dagster.values.times import to_iso
@@ -65,6 +66,18 @@ def pruned(ledger: Ledger, settings: Settings, **more: Any) -> Removed:
 def laws(ledger: Ledger, settings: Settings) -> list[str]:
     """What the check finds broken."""
     return [finding.message for finding in check(settings, ledger.url).findings if finding.broken]
+
+
+def test_what_the_guard_looks_back_over_is_kept_however_short_retention_is(
+    settings: Settings,
+) -> None:
+    short = Settings.model_validate(
+        settings.model_dump() | {"retention": {"plans_days": 1, "events_days": 1}}
+    )
+    limits = Limits.of(short, NOW)
+    # a held plan keeps the window open for days, which begins two days before it
+    assert limits.plans == limits.shown == to_iso(NOW - WAITS - timedelta(hours=48))
+    assert limits.events == ago(2)
 
 
 def test_calls_that_are_old_enough_go_and_younger_ones_stay(
@@ -151,7 +164,7 @@ def test_plans_that_were_never_sent_go_but_open_ones_and_the_newest_of_each_kind
         [
             *[("held", 400), ("approved", 300), ("pushing", 299)],
             *[("rejected", 200), ("rejected", 150)],
-            *[("superseded", 140), ("superseded", 120), ("superseded", 8), ("superseded", 6)],
+            *[("superseded", 140), ("superseded", 120), ("superseded", 10), ("superseded", 8)],
             *[("stale", 110), ("dry", 100), ("planned", 95), ("planned", 91)],
         ]
     ):
@@ -204,12 +217,12 @@ def test_what_the_guard_looks_back_over_stays_whatever_retention_says(
         update={"retention": Retention.model_validate(dict.fromkeys(names, 1))}
     )
     with ledger.begin() as connection:
-        for number, days in enumerate((2.5, 1.9, 1.5), 1):
+        for number, days in enumerate((9.5, 8.9, 1.5), 1):
             story(connection, number, ago(days))
         connection.execute(update(t.plan).values(rows=parquet("x1")))
     pruned(ledger, short)
     assert rows_kept(ledger) == {"plan2": True, "plan3": True}
-    assert ids(ledger, t.push) == ["push2", "push3"]
+    assert ids(ledger, t.push) == ["push3"]
 
 
 def parquet(*extracts: str) -> bytes:

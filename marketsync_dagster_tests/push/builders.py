@@ -89,6 +89,7 @@ def plan_of(
     base: Mapping[str, Any] | None = None,
     allow_older: bool = False,
     compare_quantity: bool = False,
+    told_last: Mapping[str, str] | None = None,
     **options: Any,
 ) -> Plan:
     """The plan of a feed against listings; a partial one unless `mode` is said."""
@@ -102,6 +103,7 @@ def plan_of(
         catalog_rows=len(feed) + unmapped,
         allow_older=allow_older,
         compare_quantity=compare_quantity,
+        told_last=lambda: told_last or {},
     )
 
 

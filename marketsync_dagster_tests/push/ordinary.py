@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import sys
-import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -12,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from marketsync_dagster.config.channels import GuardSettings
-from marketsync_dagster.ledger.engine import Ledger, open_ledger
+from marketsync_dagster.ledger.engine import Ledger
 from marketsync_dagster_tests.push.simulated import START, Channel, feed_frame
 
 MOST_HELD = 0.01
@@ -131,20 +129,3 @@ def live_through(days: int, seed: int, ledger: Ledger) -> Told:
             told.rows_held += len(plan.held_rows)
             channel.keep(plan, at, decided=plan.held or len(plan.held_rows) > 0)
     return told
-
-
-def main() -> None:
-    """`python -m marketsync_dagster_tests.push.ordinary [DAYS] [SEED]`: the long form."""
-    days, seed = (int(word) for word in (*sys.argv[1:], "200", "2")[:2])
-    with tempfile.TemporaryDirectory() as folder:
-        ledger = open_ledger(f"sqlite:///{folder}/ledger.db")
-        try:
-            told = live_through(days, seed, ledger)
-        finally:
-            ledger.close()
-    print(told)
-    sys.exit(told.held / told.plans >= MOST_HELD)
-
-
-if __name__ == "__main__":
-    main()

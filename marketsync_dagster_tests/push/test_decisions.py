@@ -10,7 +10,7 @@ from marketsync_dagster.ledger import plans
 from marketsync_dagster.ledger.engine import Ledger
 from marketsync_dagster.ledger.listings import Source, acknowledge
 from marketsync_dagster.push import decisions
-from marketsync_dagster.push.plan import Plan, rows_to_parquet
+from marketsync_dagster.push.plan import Plan, rows_from_parquet, rows_to_parquet
 from marketsync_dagster.values.errors import PlanError
 from marketsync_dagster_tests.push.builders import NOW, TARGET, many, plan_of
 
@@ -135,6 +135,27 @@ def test_the_held_rows_of_a_plan_that_was_pushed_become_a_plan_of_their_own(
     assert sum(counts[name] for name in names) == rest.catalog_rows
     with pytest.raises(PlanError, match="nothing to approve"):
         approve(ledger, pushed)
+
+
+def test_of_two_who_let_the_held_rows_go_at_once_one_is_told_that_they_are_decided(
+    ledger: Ledger,
+) -> None:
+    feed = [{"sku": "0000", "price_minor": 1}, {"sku": "0001", "price_minor": 1100}]
+    pushed = plans.get_plan(ledger, keep(ledger, plan_of(feed, many(2)), "pushed"))
+    rows = rows_from_parquet(pushed.rows)
+
+    def let_go(by: str) -> plans.PlanRecord:
+        """As `approve` does it once it has seen that nobody has decided."""
+        return decisions._approve_rest(
+            *(ledger, pushed, rows.copy(), by, "they are right", "westlands-1", lambda _: "")
+        )
+
+    first = let_go("amina")
+    with pytest.raises(PlanError, match="decided by somebody else") as refused:
+        let_go("otieno")
+    assert refused.value.next_step
+    assert [plan.id for plan in plans.plans(ledger, states=("approved",))] == [first.id]
+    assert plans.get_plan(ledger, pushed.id).decided_by == "amina"
 
 
 def test_a_plan_that_nobody_knows_is_named(ledger: Ledger) -> None:

@@ -129,6 +129,16 @@ def test_a_first_push_needs_approval_unless_the_channel_says_otherwise(
     assert held_by(plan) == held
 
 
+@pytest.mark.parametrize(("shown", "held"), [(10, ["initial"]), (49, ["initial"]), (50, [])])
+def test_the_rest_of_a_first_push_waits_too_while_it_is_the_larger_part(
+    shown: int, held: list[str]
+) -> None:
+    plan = plan_of(many(100), many(shown), guard={"initial": "approve"})
+    assert plan.kind == "ordinary"
+    assert held_by(plan) == held
+    assert held_by(plan_of(many(100), many(shown), guard={"initial": "auto"})) == []
+
+
 def test_a_first_push_that_got_no_answer_needs_no_second_approval() -> None:
     sent = many(100, outcome="retryable", ack_price_minor=None)
     plan = plan_of(many(100), sent, guard={"initial": "approve"})

@@ -10,7 +10,7 @@ from marketsync_dagster_tests.push.ordinary import MOST_HELD, live_through
 
 
 def test_under_one_in_a_hundred_plans_of_ordinary_days_is_held(tmp_path: Path) -> None:
-    """A week; `python -m marketsync_dagster_tests.push.ordinary` lives through 200 days."""
+    """A week; `make chaos` lives through 200 days."""
     ledger = open_ledger(ready_ledger_url("sqlite", tmp_path))
     try:
         told = live_through(7, 1, ledger)

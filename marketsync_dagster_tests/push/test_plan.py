@@ -72,6 +72,41 @@ def test_what_was_told_to_another_place_counts_as_never_told(changed: dict[str, 
     assert plan.kind == "initial"
 
 
+def test_a_platform_id_shows_what_it_was_told_last_under_whatever_sku() -> None:
+    before = A | {"platform_id": "p"}
+    after = {"sku": "B", "platform_id": "p", "price_minor": 1100}
+    told = [before, after]
+
+    plan = plan_of([before, C], [*told, C], told_last={"p": "B"})
+    assert skus(plan) == ["A"]
+    assert plan.rows["change"].tolist() == ["price"]
+    assert plan.rows["old_price_minor"].tolist() == [1100]
+
+    assert skus(plan_of([after, C], [*told, C], told_last={"p": "B"})) == []
+    # told just now, after the listings were read
+    assert skus(plan_of([before, C], [*told, C], told_last={"p": "another"})) == ["A"]
+
+
+def test_a_sku_that_takes_over_a_platform_id_is_compared_with_what_that_shows() -> None:
+    shown = [{"sku": str(n)} for n in range(30)]
+    renumbered = [{"sku": f"new-{n}", "platform_id": f"p-{n}"} for n in range(30)]
+    plan = plan_of(renumbered, shown)
+    assert (plan.kind, len(plan.to_send), plan.held) == ("ordinary", 30, False)
+    assert set(plan.rows["change"]) == {"unchanged"}
+    shifted = [row | {"price_minor": 100_000} for row in renumbered]
+    plan = plan_of(shifted, shown)
+    assert plan.held_rows["reason"].str.startswith("price x100").all()
+    assert len(plan.held_rows) == 30
+
+
+def test_a_mapping_that_is_shifted_by_one_changes_what_every_product_shows() -> None:
+    prices = [{"sku": str(n), "price_minor": 1000 + n} for n in range(30)]
+    shifted = [row | {"platform_id": f"p-{(n + 1) % 29}"} for n, row in enumerate(prices[:29])]
+    plan = plan_of([*shifted, prices[29]], prices)
+    assert plan.held
+    assert "max_changed_share" in {finding.rule for finding in plan.findings}
+
+
 def test_an_older_extract_never_overwrites_a_newer_one() -> None:
     newer = [A | {"extract_time": LATER}, B | {"extract_time": EARLIER}]
     feed = [DEARER, {"sku": "B", "price_minor": 1100}]

@@ -9,12 +9,14 @@ from typing import Any
 import pytest
 
 from marketsync_dagster.catalog.frames import FrameStore
+from marketsync_dagster.ledger.plans import count_held, get_plan
 from marketsync_dagster.ledger.states import states_at
+from marketsync_dagster.push import decisions
 from marketsync_dagster.push.plan import PlanOptions
-from marketsync_dagster.stages import listings
+from marketsync_dagster.stages import listings, pushing
 from marketsync_dagster.stages.explain import explain
 from marketsync_dagster.stages.preview import preview
-from marketsync_dagster.values.errors import UsageError
+from marketsync_dagster.values.errors import ExtractError, UsageError
 from marketsync_dagster_tests.projects import (
     FULL,
     PARTIAL,
@@ -106,6 +108,31 @@ def test_a_guard_that_changes_is_asked_again(platform: str, bed: TestBed) -> Non
     channel = bed.channel(platform)
     bed.configure(lambda _: channel.update(guard={"max_changed_share": 1.0}))
     assert bed.sync(platform).one.state == "pushed"
+
+
+def test_a_held_plan_does_not_wait_when_nothing_is_left_to_say(platform: str, bed: TestBed) -> None:
+    bed.write_extract(repriced(ROWS, lambda price: price + 1))
+    assert bed.sync(platform).one.state == "held"
+    with bed.ledger() as ledger:
+        assert count_held(ledger) == 1
+    bed.write_extract(ROWS)
+    assert bed.sync(platform).one.state == "unchanged"
+    with bed.ledger() as ledger:
+        assert count_held(ledger) == 0
+
+
+def test_an_approved_plan_waits_for_a_run_over_all_rows(platform: str, bed: TestBed) -> None:
+    bed.write_extract(repriced(ROWS, lambda price: price + 1))
+    held = bed.sync(platform).planned[0].plan_id
+    with bed.run() as project:
+        extract = get_plan(project.ledger, held).extract_id
+        decisions.approve(project.ledger, held, "amina", "a new price list", extract)
+    some = [{"limit": 2}, {"skus": ("00001",)}, {"fields": ("price",)}]
+    for options in (replace(PARTIAL, **asked) for asked in some):
+        result = bed.sync(platform, options).one
+        assert (result.state, result.numbers["sent"]) == ("disabled", 0)
+        assert held in result.reason
+    assert bed.sync(platform).one.numbers["applied"] == 40
 
 
 def test_a_channel_that_is_switched_off_only_makes_a_plan(platform: str, bed: TestBed) -> None:
@@ -204,11 +231,52 @@ def test_a_preview_says_what_the_run_then_does_and_keeps_nothing(
     counts = {name: run.one.numbers[name] for name in shown.counts()}
     assert counts == shown.counts()
     with bed.run() as project:
-        from marketsync_dagster.ledger.plans import get_plan
-
         kept = get_plan(project.ledger, run.planned[0].plan_id)
     assert kept.content == shown.content_hash
     assert kept.base == shown.base_hash
+
+
+def test_a_preview_reads_the_file_anew_where_a_run_would(platform: str, bed: TestBed) -> None:
+    extract = bed.document["outlets"]["westlands"]["extract"]
+    right = dict(extract["columns"])
+
+    bed.configure(lambda _: extract["columns"].update(price="Prise"))
+    with (
+        bed.run() as project,
+        pytest.raises(ExtractError, match="the closest is 'Price'"),
+    ):
+        preview(project, "westlands", platform, PARTIAL)
+
+    other = {name: header for name, header in right.items() if name != "stock"}
+    bed.configure(lambda _: extract.update(columns=other | {"price": right["stock"]}))
+    with bed.run() as project:
+        shown = preview(project, "westlands", platform, PARTIAL)
+    assert shown.counts()["unchanged"] < 40
+    run = bed.sync(platform)
+    assert {name: run.one.numbers[name] for name in shown.counts()} == shown.counts()
+
+
+def test_a_preview_takes_up_every_change_file_that_the_run_would(
+    platform: str, tmp_path: Path, fresh_sandbox: SandboxProcess
+) -> None:
+    bed = make_project(
+        tmp_path, fresh_sandbox, rows=ROWS, platforms=[platform], extract={"coverage": "delta"}
+    )
+    assert bed.sync(platform, FULL).one.ok
+    bed.write_extract(repriced(ROWS[:2], lambda price: price + 1))
+    bed.write_extract(repriced(ROWS[1:4], lambda price: price + 2))
+    with bed.run() as project:
+        shown = preview(project, "westlands", platform, PARTIAL)
+    assert shown.counts()["unchanged"] == 36
+
+    run = bed.sync(platform)
+
+    assert run.one.numbers["applied"] == 4
+    with bed.run() as project:
+        kept = get_plan(project.ledger, run.planned[0].plan_id)
+        again = preview(project, "westlands", platform, PARTIAL)
+    assert kept.content == shown.content_hash
+    assert again.counts()["unchanged"] == 40
 
 
 def test_a_preview_needs_a_channel(platform: str, bed: TestBed) -> None:
@@ -332,3 +400,24 @@ def test_a_run_that_records_late_does_not_settle_what_another_run_changed_since(
 
     assert bed.sync(platform).one.numbers["applied"] == 3
     assert bed.differences(platform) == {}
+
+
+def test_a_plan_that_is_superseded_before_it_opens_is_made_again(
+    platform: str, bed: TestBed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Another run plans while this one holds the lease, and then waits for it."""
+    opened, others = pushing.open_adapter, iter(range(2))
+
+    def open_adapter(*args: Any, **more: Any) -> Any:
+        for _ in others:
+            with bed.run("another") as project:
+                listings.plan_outlets(project, platform, bed.outlets, FULL)
+            break
+        return opened(*args, **more)
+
+    monkeypatch.setattr(pushing, "open_adapter", open_adapter)
+    result = bed.sync(platform, FULL).one
+    assert (result.ok, result.state) == (True, "pushed")
+    assert next(others, None) == 1
+    assert bed.differences(platform) == {}
+    assert bed.unaccounted() == []
