@@ -14,6 +14,7 @@ import dagster as dg
 from marketsync_dagster.assets.laws import channel_law, extract_law
 from marketsync_dagster.assets.tables import table
 from marketsync_dagster.catalog import columns as frames
+from marketsync_dagster.values.words import counted
 
 if TYPE_CHECKING:
     from marketsync_dagster.stages.project import Project
@@ -131,9 +132,9 @@ def conservation_of_channels(project: Project, platform: str) -> Finding:
 
 def _law(rows: list[dict[str, Any]], looked: int, numbers: dict[str, int]) -> Finding:
     sentence = (
-        f"{len(rows)} of {looked} outlets do not add up"
+        f"{len(rows)} of {counted(looked, 'outlet')} do not add up"
         if rows
-        else f"every row of {looked} outlets is accounted for"
+        else f"every row of {counted(looked, 'outlet')} is accounted for"
     )
     return Finding(not rows, sentence, rows, {**numbers, "broken": len(rows)})
 
@@ -242,7 +243,7 @@ def guard(project: Project, platform: str) -> Finding:
         for outlet, count in row_holds.items()
     ]
     held_rows = sum(row_holds.values())
-    sentence = f"{len(held)} plans and {held_rows} single rows are held"
+    sentence = f"{counted(len(held), 'plan')} and {counted(held_rows, 'single row')} are held"
     if held:
         sentence += ": " + ", ".join(plan.outlet for plan in held[:20])
     return Finding(

@@ -25,7 +25,7 @@ def register(app: typer.Typer) -> None:
     group.command("test", help="Send a test message to every target.")(try_targets)
     group.command("list", help="The newest alerts, and whether they arrived.")(list_)
     group.command("close", help="Call an open alert over, when nothing else will.")(close)
-    app.add_typer(group, name="alerts")
+    app.add_typer(group, name="alerts", short_help="What people are told of when it is wrong.")
 
 
 def try_targets(as_json: Json = False) -> int:

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from marketsync_dagster.cli.output import counted
 from marketsync_dagster.cli.session import config_file
 from marketsync_dagster.config.load import display, load_settings
+from marketsync_dagster.config.outlets import ExtractSettings
 from marketsync_dagster.config.problems import At, ConfigMistakes, Mistake, path_text
 from marketsync_dagster.config.secrets import references
 from marketsync_dagster.config.settings import Settings
 from marketsync_dagster.config.yaml_file import Document, read_yaml
-from marketsync_dagster.values.errors import MarketSyncError
+from marketsync_dagster.values.errors import ExtractError, MarketSyncError
+from marketsync_dagster.values.times import utcnow
 
 
 @dataclass
@@ -27,6 +31,11 @@ class Report:
 
 
 Found = Iterator[tuple[str, At, str]]
+_OF_COLUMNS = {
+    *("column_missing", "no_sku_column", "no_price_column"),
+    *("duplicate_header", "ambiguous_columns"),
+}
+"""What an ExtractError says of the columns, and not of the rows."""
 
 
 def check_configuration() -> Report:
@@ -42,7 +51,7 @@ def check_configuration() -> Report:
         report.errors = error.mistakes
         return report
     document = read_yaml(settings.file.read_bytes())
-    for check in (_extracts, _mapping_files, _secrets, _channels):
+    for check in (_extracts, _headers, _mapping_files, _secrets, _channels):
         for kind, at, message in check(settings):
             mistake = _mistake(report.file, document, at, message)
             (report.errors if kind == "error" else report.warnings).append(mistake)
@@ -79,7 +88,52 @@ def _extracts(settings: Settings) -> Found:
                 continue
             if not files:
                 message = f"expected files like {outlet.extract.pattern}, got none yet"
-                yield "warning", at, f"{message} in {display(folder)}"
+                yield "warning", at, f"{message} in {display(folder)}{_others(folder)}"
+
+
+def _headers(settings: Settings) -> Found:
+    """Whether the newest file of each outlet has the columns and the name that are asked for.
+
+    What else may be wrong with a file is the file's matter, and the run's: `check-extract`.
+    """
+    from marketsync_dagster.pos.files import find_extracts, in_order
+
+    for name, outlet in settings.outlets.items():
+        said = outlet.extract
+        try:
+            found = find_extracts(settings.root / said.path, said.pattern)
+            if not found:
+                continue
+            zone = ZoneInfo(settings.timezone_of(name))
+            newest, *_ = in_order(found, now=utcnow(), pattern=said.time_pattern, zone=zone)[-1]
+            _read_header(newest.path, said)
+        except ExtractError as error:
+            if error.code in _OF_COLUMNS:
+                at = ("columns",) if said.columns else ()
+                yield "error", ("outlets", name, "extract", *at), error.message
+            elif error.code == "no_time":
+                yield "error", ("outlets", name, "extract", "time_pattern"), error.message
+
+
+def _read_header(file: Path, said: ExtractSettings) -> None:
+    """ExtractError if the file has not the columns that are asked for."""
+    from marketsync_dagster.pos.columns import choose
+    from marketsync_dagster.pos.dialect import find_dialect
+    from marketsync_dagster.pos.opening import open_text
+
+    shown = display(file)
+    opened = open_text(file, said.encoding, shown)
+    dialect = find_dialect(opened.data, said.delimiter, said.columns, shown)
+    choose(dialect.headers, said.columns, shown, dialect.header_line)
+
+
+def _others(folder: Path) -> str:
+    """What lies in a folder instead of what was looked for."""
+    there = sorted(one.name for one in folder.iterdir() if one.is_file() and one.name[0] != ".")
+    if not there:
+        return ""
+    more = f" and {len(there) - 1} more" if len(there) > 1 else ""
+    return f", only {there[0]}{more} (see `pattern`)"
 
 
 def _mapping_files(settings: Settings) -> Found:

@@ -44,12 +44,16 @@ def check(
         from marketsync_dagster.cli.names import one_of
 
         one_of("currency", currency, sorted(CURRENCIES))
-    from marketsync_dagster.pos.check import check as read
+    from marketsync_dagster.pos.check import how_read, read
+    from marketsync_dagster.pos.check import report as report_of
 
-    report = read(file, named, currency)
+    extract = read(file, named, currency)
+    report = report_of(extract)
     if as_json:
         print_json(report)
     else:
+        for line in how_read(extract):
+            say(*wrapped(line, "  "))
         _print(report)
     return FINISHED_WITH_FAULTS if report["rejected"] else DONE
 

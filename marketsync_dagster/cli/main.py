@@ -34,7 +34,7 @@ from marketsync_dagster.cli import (
 )
 from marketsync_dagster.cli.output import DONE, ERROR, INTERRUPTED, USAGE, clean
 from marketsync_dagster.values.errors import MarketSyncError
-from marketsync_dagster.values.redact import traceback_of
+from marketsync_dagster.values.redact import scrub, traceback_of
 
 _HELP = (
     "Makes every marketplace show what the tills say, outlet by outlet, and proves it.\n\n"
@@ -114,7 +114,19 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return DONE
     finally:
         _restore(environment)
+    if arguments is None:
+        _leave_what_never_ends(code)
     return code
+
+
+def _leave_what_never_ends(code: int) -> None:
+    """End the process although an alert's target still sends its answer: it ran out of time, and
+    its thread would keep the process as long as it likes."""
+    apprise = sys.modules.get("apprise.apprise")
+    if apprise is not None and apprise.any_abandoned_calls_still_running():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
 
 
 def _run(words: list[str]) -> int:
@@ -143,6 +155,13 @@ def _run(words: list[str]) -> int:
         where = f": {error.filename}" if error.filename else ""
         return _complain(f"{(error.strerror or str(error)).lower()}{where}", "", ERROR)
     except Exception as error:  # noqa: BLE001 - a bug: shown whole, but for secrets
+        if type(error).__name__ == "OperationalError" and not debug:
+            # a full disk, a database that is gone; the ledger says so with a MarketSyncError
+            return _complain(
+                f"Dagster's storage failed: {scrub(str(getattr(error, 'orig', error)))}",
+                "see that it can be reached and its disk has room: marketsync doctor",
+                ERROR,
+            )
         print(traceback_of(error), file=sys.stderr)
         return _complain(f"a defect of MarketSync: {type(error).__name__}", "", ERROR)
     return result if isinstance(result, int) else DONE

@@ -32,7 +32,7 @@ def register(app: typer.Typer) -> None:
     group = typer.Typer(rich_markup_mode=None)
     group.callback(invoke_without_command=True, help=_HELP)(pause)
     group.command("list", help="What is paused now, and what was.")(list_)
-    app.add_typer(group, name="pause")
+    app.add_typer(group, name="pause", short_help="Stop pushing channels for a while.")
     app.command("resume", help="End pauses: the next run sends what differs.")(resume)
 
 

@@ -146,12 +146,20 @@ def approve(plan_id: Id, reason: Reason, by: By = None, as_json: Json = False) -
     from marketsync_dagster.ledger.extracts import latest_accepted
     from marketsync_dagster.ledger.pauses import active_pauses, pause_of
     from marketsync_dagster.push import decisions
+    from marketsync_dagster.stages.standing import has_changed
 
     who, why = _by(by), _reason(reason)
     with opened(who) as project:
         found = _plan(project.ledger, plan_id)
         latest = latest_accepted(project.ledger, found.outlet)
-        plan = decisions.approve(project.ledger, found.id, who, why, latest.id if latest else "")
+        plan = decisions.approve(
+            project.ledger,
+            found.id,
+            who,
+            why,
+            latest.id if latest else "",
+            changed=lambda record: has_changed(project, record),
+        )
         pause = pause_of(active_pauses(project.ledger), plan.outlet, plan.platform)
     if as_json:
         print_json(decisions.summary(plan))
@@ -189,8 +197,7 @@ def reject(plan_id: Id, reason: Reason, by: By = None, as_json: Json = False) ->
 def decision_commands(plan_id: str) -> list[str]:
     """What to type about a held plan."""
     return [
-        f"next: marketsync plans show {plan_id}",
-        f"      marketsync approve {plan_id} --reason TEXT",
+        f"next: marketsync approve {plan_id} --reason TEXT",
         f"      marketsync reject {plan_id} --reason TEXT",
     ]
 

@@ -76,6 +76,9 @@ def run(
     settings = prepare()
     names.one_of("job", job, job_names(settings))
     outlets = names.outlets_of(settings, outlet, everything=everything)
+    platform = job.removeprefix("push_")
+    if platform != job and not set(outlets) & set(settings.channels_of(platform)):
+        names.channel_of(settings, outlets[0], platform)
     skus = names.skus_of(sku)
     if by is not None and not by.strip():
         raise UsageError("--by is empty", "--by 'Jane Doe'")

@@ -47,7 +47,7 @@ def register(app: typer.Typer) -> None:
     group.command("rotate", help="Encrypt every stored secret anew, under a new master key.")(
         rotate
     )
-    app.add_typer(group, name="secrets")
+    app.add_typer(group, name="secrets", short_help="Keys of the platforms, stored encrypted.")
 
 
 def set_(
@@ -383,7 +383,10 @@ def _typed(name: str) -> str:
         return getpass.getpass(f"value of {name} (not shown): ")
     text = sys.stdin.read(_MOST_CHARACTERS + 1)
     if len(text) > _MOST_CHARACTERS:
-        raise UsageError(f"standard input holds more than {_MOST_CHARACTERS:,} characters")
+        raise UsageError(
+            f"standard input holds more than {_MOST_CHARACTERS:,} characters",
+            f"give it the secret alone: marketsync secrets set {name} < FILE",
+        )
     value = text.removesuffix("\n").removesuffix("\r")
     if not value:
         raise UsageError(

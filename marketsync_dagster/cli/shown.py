@@ -23,9 +23,11 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON alone.")]
 
 def register(app: typer.Typer) -> None:
     app.command("history", help="The last pushes.")(history)
-    app.command("explain", help="Where the price of one SKU comes from, back to the file's line.")(
-        explain
-    )
+    app.command(
+        "explain",
+        help="Where the price of one SKU comes from, back to the file's line.",
+        short_help="One SKU's price, back to the line of its file.",
+    )(explain)
     group = typer.Typer(
         help="The accounts' credentials.", no_args_is_help=True, rich_markup_mode=None
     )

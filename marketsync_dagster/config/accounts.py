@@ -12,12 +12,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
 from marketsync_dagster.config.pasons import (
+    STORE_PLACE,
     PasonsFull,
     PasonsRequest,
     PasonsResponse,
     PasonsStore,
     PasonsTest,
     header_name,
+    only_the_store_is_filled_in,
 )
 from marketsync_dagster.config.problems import Problem
 from marketsync_dagster.config.scalars import Cron, Day, Name, Number, Section, Whole
@@ -253,6 +255,12 @@ class PasonsAuth(Section):
             raise Problem(
                 f"expected a secret because the scheme is {self.scheme}, got nothing", ("key",)
             )
+        if self.scheme == "none" and self.key is not None:
+            raise Problem("expected no key, because the scheme is none, got one", ("key",))
+        if self.user and self.scheme != "basic":
+            raise Problem(
+                f"expected nothing, because the scheme is {self.scheme}, got a user", ("user",)
+            )
         if self.scheme == "basic" and ":" in self.user:
             raise Problem("expected a name without a colon, got one with it", ("user",))
         if self.prefix and self.scheme != "header":
@@ -285,14 +293,35 @@ class PasonsAccount(AccountBase):
     test_connection: PasonsTest = PasonsTest()
 
     def carries_the_store(self) -> bool:
-        """Whether requests tell the store: in header, body or query, or in a place in the URL."""
+        """Whether any request tells the store: in header, body or query, or in its URL."""
+        paths = [self.test_connection.path or ""]
+        if self.request.full is not None:
+            paths.append(self.request.full.path or "")
+        return self.tells_the_store() or any(STORE_PLACE in path for path in paths)
+
+    def tells_the_store(self) -> bool:
+        """Whether ordinary pushes tell it, so that stores can share an address."""
         request = self.request
-        if request.store.in_ in ("header", "body", "row", "query"):
-            return True
-        paths = [self.base_url, request.path, self.test_connection.path or ""]
-        if request.full is not None:
-            paths.append(request.full.path or "")
-        return any("{store_id}" in path for path in paths)
+        in_body = request.store.in_ in ("header", "body", "row", "query")
+        return in_body or STORE_PLACE in self.base_url + request.path
+
+    @field_validator("base_url")
+    @classmethod
+    def _only_the_store_is_filled_in(cls, url: str) -> str:
+        only_the_store_is_filled_in(url)
+        return url
+
+    @model_validator(mode="after")
+    def _full_pushes_tell_the_store_too(self) -> Self:
+        request = self.request
+        full = None if request.full is None else request.full.path
+        in_path = request.store.in_ in ("path", "none") and STORE_PLACE in request.path
+        if full is not None and in_path and STORE_PLACE not in self.base_url + full:
+            raise Problem(
+                f"expected {STORE_PLACE}, because request.path has it, got a path for every store",
+                ("request", "full", "path"),
+            )
+        return self
 
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:

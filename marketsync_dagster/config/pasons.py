@@ -22,9 +22,11 @@ Word = str | int | bool
 Constant = str | int | float | bool | None
 RowField = Literal["sku", "selling_price", "stock_status", "currency"]
 
+STORE_PLACE = "{store_id}"
+"""Stands in an address where the channel's store belongs."""
 _FRAMING = frozenset(
-    "connection content-length content-encoding expect host keep-alive te trailer upgrade "
-    "transfer-encoding".split()
+    "accept-encoding connection content-length content-encoding expect host keep-alive te trailer "
+    "upgrade transfer-encoding".split()
 )
 """Headers that belong to the connection, not to the platform."""
 _NO_PROOF = frozenset({301, 302, 303, 307, 308, 401, 403, 407})
@@ -43,7 +45,15 @@ def header_name(name: str) -> str:
 def _plain_path(path: str) -> str:
     if not re.fullmatch(r"/[^?#@\s\\]*", path):
         raise ValueError("expected a path that begins with / and has no query")
+    only_the_store_is_filled_in(path)
     return path
+
+
+def only_the_store_is_filled_in(address: str) -> None:
+    """ValueError where something else than the store's id is to be filled in."""
+    left = address.replace(STORE_PLACE, "")
+    if "{" in left or "}" in left:
+        raise ValueError(f"expected no braces but those of {STORE_PLACE}, got others")
 
 
 def _plain_headers(headers: dict[str, str]) -> dict[str, str]:
@@ -193,6 +203,11 @@ class PasonsRequest(Section):
                 "expected a word for each of in_stock, limited_stock and out_of_stock "
                 f"because types.stock_status is enum, got {len(self.enum)}",
                 ("enum",),
+            )
+        if self.enum and stock != "enum":
+            raise Problem(
+                f"expected enum, because words are given for it, got {stock}",
+                ("types", "stock_status"),
             )
         if stock == "enum" and self.enum["out_of_stock"] in (
             self.enum["in_stock"],
@@ -345,6 +360,26 @@ class PasonsResponse(Section):
             )
         if self.success_words and self.success is None:
             raise Problem("expected the place where these words stand, got nothing", ("success",))
+        return self
+
+    @model_validator(mode="after")
+    def _names_are_apart(self) -> Self:
+        if self.items is not None and self.items == self.applied_items:
+            raise Problem(
+                f"expected another list than items, got {self.items} twice", ("applied_items",)
+            )
+        for at in ("index", "status", "error", "code"):
+            name = getattr(self, at)
+            if name is not None and name in (self.key, self.index if at != "index" else None):
+                raise Problem(
+                    f"expected a name of its own, got {name}, which tells the item already", (at,)
+                )
+        names = list((self.counts or {}).values())
+        if len(set(names)) < len(names):
+            raise Problem(
+                f"expected different names, got {', '.join(names)}",
+                ("counts",),
+            )
         return self
 
 

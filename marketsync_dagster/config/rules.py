@@ -6,11 +6,14 @@ A rule that one section can check by itself belongs to that section's class.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Hashable, Iterator
 from decimal import Decimal
+from fnmatch import translate
 from typing import TYPE_CHECKING
 
 from marketsync_dagster.config.accounts import PasonsAccount, TrackerAccount
+from marketsync_dagster.config.pasons import STORE_PLACE
 from marketsync_dagster.config.problems import Problem, Problems, closest
 from marketsync_dagster.config.secrets import references
 from marketsync_dagster.values.money import to_minor
@@ -82,7 +85,7 @@ def _no_branch_overwrites_another_on_tracker(settings: Settings) -> Iterator[Pro
     for name, account in settings.accounts.items():
         if not isinstance(account, TrackerAccount):
             continue
-        key = (account.base_url.lower(), str(account.api_key))
+        key = (_without_default_port(account.base_url.lower()), str(account.api_key))
         other = holders.setdefault(key, name)
         if other != name:
             yield Problem(
@@ -97,8 +100,11 @@ def _no_store_overwrites_another_on_pasons(settings: Settings) -> Iterator[Probl
         account = settings.accounts[channel.account]
         if not isinstance(account, PasonsAccount):
             return None
-        url = account.base_url.lower() + account.request.path
-        return url, channel.store_id if account.carries_the_store() else ""
+        url = _without_default_port(account.base_url.lower()) + account.request.path
+        # written out or filled in, it is the same address
+        url = url.replace(STORE_PLACE, channel.store_id or "")
+        in_request = account.request.store.in_ in ("header", "body", "row", "query")
+        return url, channel.store_id if in_request else ""
 
     for index, channel in enumerate(settings.channels):
         account = settings.accounts[channel.account]
@@ -136,6 +142,24 @@ def _no_store_overwrites_another_on_pasons(settings: Settings) -> Iterator[Probl
     )
 
 
+def _without_default_port(url: str) -> str:
+    return re.sub(r"^(https://[^/]*):443(?=/|$)|^(http://[^/]*):80(?=/|$)", r"\1\2", url)
+
+
+def _stores_can_be_written(settings: Settings) -> Iterator[Problem]:
+    for index, channel in enumerate(settings.channels):
+        store, account = channel.store_id, settings.accounts[channel.account]
+        if store is None or not isinstance(account, PasonsAccount):
+            continue
+        at = ("channels", index, "store_id")
+        if store != store.strip() or not store.isprintable():
+            words = "expected a store's id, got one with white space around it or line ends"
+            yield Problem(words, at)
+        elif account.request.store.in_ == "header" and not store.isascii():
+            words = "expected printable ASCII, because it stands in a header, got something else"
+            yield Problem(words, at)
+
+
 def _catalog_scopes_are_of_one_platform(settings: Settings) -> Iterator[Problem]:
     first: dict[str, str] = {}
     for name, account in settings.accounts.items():
@@ -164,15 +188,24 @@ def _mapping_files_are_of_one_platform(settings: Settings) -> Iterator[Problem]:
 
 
 def _no_extract_is_read_for_two_outlets(settings: Settings) -> Iterator[Problem]:
-    first: dict[Hashable, str] = {}
+    folders: dict[str, list[tuple[str, str, re.Pattern[str]]]] = {}
     for name, outlet in settings.outlets.items():
-        place = (os.path.normpath(outlet.extract.path), outlet.extract.pattern)
-        other = first.setdefault(place, name)
-        if other != name:
-            yield Problem(
-                f"expected files of its own, got the path and pattern of outlets.{other}",
-                ("outlets", name, "extract", "path"),
-            )
+        pattern = outlet.extract.pattern
+        beside = folders.setdefault(os.path.normpath(outlet.extract.path), [])
+        taken = re.compile(translate(pattern))
+        for other, theirs, takes in beside:
+            if pattern == theirs:
+                yield Problem(
+                    f"expected files of its own, got the path and pattern of outlets.{other}",
+                    ("outlets", name, "extract", "path"),
+                )
+            elif takes.match(pattern) or taken.match(theirs):
+                yield Problem(
+                    f"expected files of its own, got '{pattern}' beside '{theirs}' of "
+                    f"outlets.{other} in one folder: one of them takes the files of both",
+                    ("outlets", name, "extract", "pattern"),
+                )
+        beside.append((name, pattern, taken))
 
 
 def _prices_fit_the_currency(settings: Settings) -> Iterator[Problem]:
@@ -208,6 +241,7 @@ _RULES: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
     _one_channel_per_outlet_and_platform,
     _no_branch_overwrites_another_on_tracker,
     _no_store_overwrites_another_on_pasons,
+    _stores_can_be_written,
     _catalog_scopes_are_of_one_platform,
     _mapping_files_are_of_one_platform,
     _no_extract_is_read_for_two_outlets,

@@ -62,7 +62,8 @@ FILE_REASONS: dict[str, str] = {
     "duplicate_header": "Rename one of the two columns in the export.",
     "ambiguous_columns": "Say which one to use with `columns`.",
     "nothing_accepted": "Look at the rejected rows: most often a column is mapped wrongly.",
-    "no_time": "Correct the pattern of the file name, or remove it to use the file's own time.",
+    "no_time": "Correct `time_pattern`, narrow `pattern` so that the file is passed over, or leave "
+    "`time_pattern` out to use the file's own time.",
     "bad_time": "Write the time as ISO 8601, for example 2026-11-20T18:00:00+03:00.",
     "future": "Correct the clock. If the till's was wrong, also remove the file with the wrong "
     "time from the directory.",

@@ -15,8 +15,9 @@ from pathlib import Path
 
 import dagster as dg
 
-PROCESS_TAG = "marketsync/process"
-"""Run tag with host, pid and start of the process that executes the run, as JSON."""
+PROCESS_TAG = ".dagster/marketsync_process"
+"""Run tag with host, pid and start of the process that executes the run, as JSON. The UI shows no
+tag whose name begins with `.dagster/`: it is for programs."""
 _ON_PAPER = [dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.CANCELING]
 _noted: set[str] = set()
 

@@ -62,9 +62,16 @@ class RunOptions(dg.ConfigurableResource[None]):
     created_by: str = Field(default="", description="Who asked for this run; empty: what did.")
 
     def plan_options(self, tags: Mapping[str, str]) -> "PlanOptions":
-        """The part of the options that the plan of every channel is made with."""
+        """The part of the options that the plan of every channel is made with; UsageError for a
+        limit that lets nothing go."""
         from marketsync_dagster.push.plan import PlanOptions
+        from marketsync_dagster.values.errors import UsageError
 
+        if self.limit is not None and self.limit < 1:
+            raise UsageError(
+                f"limit is {self.limit}: nothing would be sent",
+                "set it to 1 or more, or leave it out",
+            )
         return PlanOptions(
             mode=self.mode.value,
             skus=tuple(self.skus),

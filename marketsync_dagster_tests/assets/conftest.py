@@ -15,6 +15,12 @@ from marketsync_dagster.automation.assembly import build_definitions
 from marketsync_dagster.automation.partitions import range_tags
 from marketsync_dagster.config.settings import Settings
 from marketsync_dagster_tests.assets.fakes import OUTLETS, Stages, settings_of, write_config
+from marketsync_dagster_tests.ledgers import copy_tables
+
+
+@pytest.fixture(autouse=True)
+def _tables_are_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    copy_tables(monkeypatch)
 
 
 @dataclass

@@ -117,7 +117,7 @@ def test_a_held_plan_fails_the_guard_check_and_names_the_commands(project: Proje
     save_plan(project.ledger, held_plan("kisumu"))
     found = findings.guard(project, "tracker_ke")
     assert (found.passed, found.warn) == (False, False)
-    assert found.sentence == "1 plans and 0 single rows are held: kisumu"
+    assert found.sentence == "1 plan and 0 single rows are held: kisumu"
     assert "marketsync approve plan-kisumu" in found.rows[0]["next_step"]
     assert findings.guard(project, "pasons").passed
 

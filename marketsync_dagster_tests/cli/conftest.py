@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from marketsync_dagster.cli.main import main
+from marketsync_dagster_tests.ledgers import copy_tables
 
 CONFIG = """\
 version: 1
@@ -78,6 +79,7 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
 @pytest.fixture
 def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty working directory, and no setting of MarketSync in the environment."""
+    copy_tables(monkeypatch)
     for name in list(os.environ):
         if name.startswith(("MARKETSYNC_", "TRACKER_", "PASONS_")) or name == "DAGSTER_HOME":
             monkeypatch.delenv(name)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
+import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -76,6 +81,43 @@ def test_a_target_that_is_not_set_is_named(
     result = run("alerts", "test")
     assert result.code == 1
     assert "environment variable SECOND_URL is not set" in result.out
+
+
+def test_a_target_that_never_ends_its_answer_does_not_keep_the_command(project: Path) -> None:
+    file = project / "marketsync.yaml"
+    file.write_text(file.read_text() + "alerts: {targets: [{env: FIRST_URL}]}\n")
+    over = threading.Event()
+
+    class Dripping(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            self.send_response(200)
+            self.end_headers()
+            while not over.wait(0.2):
+                self.wfile.write(b" ")
+
+    program = (
+        "import sys; from marketsync_dagster.stages import alerts; alerts.TIMEOUT_S = 1;"
+        "from marketsync_dagster.cli.main import main; sys.argv[1:] = ['alerts', 'test'];"
+        "sys.exit(main())"
+    )
+    with ThreadingHTTPServer(("127.0.0.1", 0), Dripping) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        url = f"json://127.0.0.1:{server.server_address[1]}/{TOKEN}"
+        try:
+            done = subprocess.run(
+                [sys.executable, "-c", program],
+                timeout=60,
+                capture_output=True,
+                text=True,
+                check=False,
+                env=os.environ | {"FIRST_URL": url, "MARKETSYNC_CONFIG": str(file)},
+            )
+        finally:
+            over.set()
+            server.shutdown()
+    assert done.returncode == 1
+    assert "did not finish" in done.stdout
+    assert TOKEN not in done.stdout + done.stderr
 
 
 def test_alerts_are_listed_and_can_be_closed(project: Path, run: Run) -> None:

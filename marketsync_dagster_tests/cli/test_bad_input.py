@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from sqlalchemy.exc import OperationalError
 
 from marketsync_dagster_tests.cli.conftest import Run
 
@@ -185,6 +186,20 @@ def test_a_file_that_is_not_there_is_named(empty: Path, run: Run) -> None:
     assert result.code == 1
     assert "nothing.yaml: there is no such file" in result.err
     assert "MARKETSYNC_CONFIG" not in os.environ
+
+
+def test_a_storage_of_dagster_that_fails_is_no_defect(
+    project: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OperationalError("CREATE INDEX", {}, Exception("disk I/O error"))
+
+    monkeypatch.setattr("marketsync_dagster.automation.launch.launch", full)
+    result = run("run", "partial_sync")
+    assert result.code == 1
+    assert "error: Dagster's storage failed: disk I/O error" in result.err
+    assert "next: see that it can be reached and its disk has room" in result.err
+    assert "Traceback" not in result.err
 
 
 def test_debug_shows_the_traceback(project: Path, run: Run) -> None:

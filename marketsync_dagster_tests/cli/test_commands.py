@@ -56,6 +56,71 @@ def test_config_check_looks_at_files_and_folders(project: Path, run: Run) -> Non
     assert text.err.count("error: ") == 1
 
 
+def test_config_check_names_files_that_the_pattern_leaves_out(project: Path, run: Run) -> None:
+    (extract,) = (project / "extracts" / "side").iterdir()
+    extract.rename(extract.with_suffix(".txt"))
+    result = run("config", "check")
+    assert result.code == 0
+    words = f"got none yet in extracts/side, only {extract.stem}.txt (see `pattern`)"
+    assert words in result.err
+
+
+@pytest.mark.parametrize(
+    ("said", "path", "words"),
+    [
+        ("columns: {sku: sku, price: Prise}", "columns", "the closest is 'Price'"),
+        ("time_pattern: other_%Y-%m-%d.csv", "time_pattern", "side.csv does not fit the pattern"),
+    ],
+)
+def test_config_check_holds_the_columns_against_the_newest_file(
+    said: str, path: str, words: str, project: Path, run: Run
+) -> None:
+    file = project / "marketsync.yaml"
+    before = "{path: extracts/side}"
+    file.write_text(file.read_text().replace(before, f"{{path: extracts/side, {said}}}"))
+    result = run("config", "check", "--json")
+    assert result.code == 1
+    (error,) = json.loads(result.out)["errors"]
+    assert (error["path"], error["line"]) == (f"outlets.side.extract.{path}", 4)
+    assert words in error["message"]
+    (project / "extracts" / "side" / "side.csv").write_text("")
+    assert run("config", "check").code == (1 if path == "time_pattern" else 0)
+
+
+def test_a_push_of_an_outlet_that_is_not_on_the_platform_is_wrong_usage(
+    project: Path, run: Run
+) -> None:
+    result = run("run", "push_pasons", "--outlet", "side")
+    assert result.code == 64
+    assert "outlet side has no channel on pasons" in result.err
+
+
+def test_every_command_says_in_a_whole_line_what_it_is_for(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    commands = run("--help").out.partition("Commands:")[2]
+    assert [line for line in commands.splitlines() if line.endswith("...")] == []
+
+
+def test_check_extract_says_how_it_has_read_a_file(empty: Path, run: Run) -> None:
+    text = "SKU|Description|Retail Price|Shelf\n1|Caf\u00e9|10|x\n"
+    (empty / "x.txt").write_bytes(text.encode("utf-16"))
+    assert run("check-extract", "x.txt").out.splitlines() == [
+        "read as utf-16, delimiter |; columns sku=SKU, description=Description, price=Retail Price",
+        "not read: Shelf",
+        (
+            "no column for name, barcode, stock; if there is one, say so: "
+            "--columns 'sku=SKU,price=Retail Price,name=HEADER'"
+        ),
+        "1 row = 1 accepted + 0 rejected + 0 duplicates",
+    ]
+    columns = "sku=SKU,price=Retail Price,name=Description"
+    assert "name=Description" in run("check-extract", "x.txt", "--columns", columns).out
+    (empty / "x.txt").write_bytes(text.encode("cp1252"))
+    assert "is guessed" in run("check-extract", "x.txt").out
+
+
 def test_check_extract_needs_no_configuration(empty: Path, run: Run) -> None:
     (empty / "x.csv").write_text(EXTRACT + "1004,Bad,,-3,1\n1001,Tomato Ketchup 500g,,,\n")
     (empty / "marketsync.yaml").write_text("broken: [")

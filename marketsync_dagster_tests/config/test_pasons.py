@@ -135,6 +135,34 @@ def text(account: dict[str, Any], **channel: str) -> str:
         ({"response": {"atomic": [401]}}, "response.atomic", "such as 400, 409 or 422"),
         ({"response": {"empty": [404]}}, "response.empty", "from 200 to 299"),
         ({"response": {"index_base": 2}}, "response.index_base", "expected 0 or 1"),
+        (
+            {"response": {"items": "rows", "applied_items": "rows"}},
+            "response.applied_items",
+            "got rows twice",
+        ),
+        ({"response": {"index": "sku"}}, "response.index", "which tells the item already"),
+        ({"response": {"key": "x", "status": "x"}}, "response.status", "tells the item already"),
+        (
+            {"response": {"counts": {"received": "n", "accepted": "n"}}},
+            "response.counts",
+            "expected different names",
+        ),
+        # what would not be used
+        ({"auth": {"scheme": "none", "key": KEY}}, "auth.key", "because the scheme is none"),
+        ({"auth": {"user": "shop", "key": KEY}}, "auth.user", "because the scheme is bearer"),
+        (
+            {
+                "request": {
+                    "enum": {"in_stock": "Y", "limited_stock": "L", "out_of_stock": "N"},
+                }
+            },
+            "request.types.stock_status",
+            "because words are given for it",
+        ),
+        # places
+        ({"base_url": "https://pasons.example/{store}"}, "base_url", "got others"),
+        ({"request": {"path": "/{storeid}/prices"}}, "request.path", "no braces but those of"),
+        ({"request": {"headers": {"Accept-Encoding": "br"}}}, "request.headers", "got Accept-Enc"),
         # connection tests
         ({"test_connection": {"expect": [200, 401]}}, "test_connection.expect", "got 401"),
         ({"test_connection": {"expect": [302]}}, "test_connection.expect", "got 302"),
@@ -170,6 +198,19 @@ def test_a_store_id_is_asked_for_wherever_requests_carry_it(
     (found,) = mistakes(tmp_path, text(account))
     assert "channels[2].store_id: expected the store's id" in found
     assert load(tmp_path, text(account, store_id="017"))
+
+
+@pytest.mark.parametrize("store_id", ["017\r\nX-Evil: 1", " 017", "017\n", "Käse"])
+def test_a_store_id_that_cannot_stand_in_a_header_is_refused(tmp_path: Path, store_id: str) -> None:
+    account = {"request": {"store": {"in": "header", "name": "X-Store"}}}
+    (found,) = mistakes(tmp_path, text(account, store_id=store_id))
+    assert ": channels[2].store_id: expected" in found
+
+
+def test_a_full_push_tells_the_store_where_others_do(tmp_path: Path) -> None:
+    request = {"path": "/{store_id}/prices", "full": {"path": "/replace"}}
+    (found,) = mistakes(tmp_path, text({"request": request, **FULL}, store_id="017"))
+    assert "request.full.path: expected {store_id}" in found
 
 
 def test_what_is_not_said_has_a_safe_default(tmp_path: Path) -> None:

@@ -43,6 +43,11 @@ channels:
         ),
         ("path: extracts/b", "path: ./extracts//a", "got the path and pattern of outlets.a"),
         (
+            "path: extracts/b",
+            'path: extracts/a, pattern: "b_*.csv"',
+            "got 'b_*.csv' beside '*.csv' of outlets.a in one folder",
+        ),
+        (
             "auth: {key: {env: PAS_A_KEY}}",
             "auth: {key: {env: PAS_A_KEY}}\n    catalog: track_a",
             "expected a scope of pasons accounts only, got 'track_a'",
@@ -65,6 +70,12 @@ channels:
         (
             "channels:\n",
             PASONS_B.format(url="https://PASONS.example/017/")
+            + "  - {outlet: b, account: pas_b}\n",
+            "expected an address and store_id of its own",
+        ),
+        (
+            "channels:\n",
+            PASONS_B.format(url="https://pasons.example:443/017")
             + "  - {outlet: b, account: pas_b}\n",
             "expected an address and store_id of its own",
         ),
@@ -96,6 +107,32 @@ def test_pasons_outlets_may_share_an_account_where_requests_tell_the_store(tmp_p
     assert len(load(tmp_path, good).channels_of("pasons")) == 2
     bad = shared + '  - {outlet: b, account: pas_a, store_id: "017"}\n'
     assert any("of its own" in line for line in mistakes(tmp_path, bad))
+
+
+@pytest.mark.parametrize(
+    "elsewhere",
+    ["test_connection: {path: '/{store_id}/ping'}",
+     "full_push: replace\n    request: {full: {path: '/{store_id}/full'}}"],
+)  # fmt: skip
+def test_stores_that_only_some_requests_tell_would_overwrite_each_other(
+    tmp_path: Path, elsewhere: str
+) -> None:
+    key = "auth: {key: {env: PAS_A_KEY}}"
+    text = VALID.replace(key, f"{key}\n    {elsewhere}")
+    text = text.replace("account: pas_a}", 'account: pas_a, store_id: "017"}')
+    assert mistakes(tmp_path, text) == []
+    (found,) = mistakes(tmp_path, text + '  - {outlet: b, account: pas_a, store_id: "018"}\n')
+    assert "expected an address and store_id of its own" in found
+
+
+def test_a_store_that_is_written_out_is_the_one_that_is_filled_in(tmp_path: Path) -> None:
+    text = VALID.replace("https://pasons.example/017", "https://pasons.example/{store_id}")
+    text = text.replace("account: pas_a}", 'account: pas_a, store_id: "017"}')
+    account = PASONS_B.format(url="https://pasons.example/017")
+    text = text.replace("channels:\n", account) + "  - {outlet: b, account: pas_b}\n"
+    (found,) = mistakes(tmp_path, text)
+    assert "expected an address and store_id of its own" in found
+    assert mistakes(tmp_path, text.replace('"017"', '"018"')) == []
 
 
 def test_two_outlets_may_share_a_folder_with_different_patterns(tmp_path: Path) -> None:

@@ -21,6 +21,12 @@ def test_every_option_reaches_the_plan() -> None:
     )
 
 
+@pytest.mark.parametrize("limit", [0, -5])
+def test_a_limit_that_lets_nothing_go_is_no_limit(limit: int) -> None:
+    with pytest.raises(UsageError, match="nothing would be sent"):
+        RunOptions(limit=limit).plan_options({})
+
+
 @pytest.mark.parametrize(
     ("trigger", "automatic"),
     [
