@@ -1,9 +1,9 @@
 """The long proofs: `python -m marketsync_dagster_tests.chaos [--only PART] [--seed S]`.
 
-Four parts, each with a line per case and exit code 1 if anything was lost: `points`, a SIGKILL at
+Five parts, each with a line per case and exit code 1 if anything was lost: `points`, a SIGKILL at
 every named point on every platform and engine; `random`, kills at random moments while prices move
 up and back; `machine`, random days of a channel (`proof.days`); `limiter`, four processes that call
-one account for more than a minute.
+one account for more than a minute; `ordinary`, 200 days with promotions, which the guard lets pass.
 """
 
 from __future__ import annotations
@@ -18,6 +18,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from marketsync_dagster.ledger.engine import open_ledger
 from marketsync_dagster_tests.faults import kills, limiter, points
 from marketsync_dagster_tests.faults.scenes import ANY_CHANGE, Mended, kill_and_mend
 from marketsync_dagster_tests.ledgers import ENGINES, Engine
@@ -29,6 +30,7 @@ from marketsync_dagster_tests.projects import (
     repriced,
     some_rows,
 )
+from marketsync_dagster_tests.push import ordinary
 from marketsync_dagster_tests.sandbox_process import SandboxProcess
 
 ROWS = some_rows(60)
@@ -38,7 +40,7 @@ DELAY_MS = 25
 BATCH = 4
 PATIENCE_S = 10.0
 KILLS_PER_ROUND = 2
-PARTS = ("points", "random", "machine", "limiter")
+PARTS = ("points", "random", "machine", "limiter", "ordinary")
 
 
 # --- named points
@@ -211,12 +213,26 @@ def call_as_often_as_allowed(sandbox: SandboxProcess) -> list[str]:
     return faults
 
 
+def live_through_ordinary_days(days: int, seed: int) -> list[str]:
+    """Under one plan in a hundred is held."""
+    with tempfile.TemporaryDirectory() as folder:
+        ledger = open_ledger(f"sqlite:///{folder}/ledger.db")
+        try:
+            told = ordinary.live_through(days, seed, ledger)
+        finally:
+            ledger.close()
+    print(told)
+    held = told.held >= ordinary.MOST_HELD * told.plans
+    return [f"{told.held} of {told.plans} plans were held"] if held else []
+
+
 def main() -> int:
-    """All four parts, or one; 0 if nothing was lost."""
+    """All parts, or one; 0 if nothing was lost."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--only", choices=PARTS, default=None)
     parser.add_argument("--kills", type=int, default=300, help="at random moments, in all")
     parser.add_argument("--steps", type=int, default=10_000, help="of the state machine")
+    parser.add_argument("--days", type=int, default=200, help="ordinary ones")
     parser.add_argument("--seed", type=int, default=None)
     asked = parser.parse_args()
     seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(10**6)
@@ -227,6 +243,7 @@ def main() -> int:
             "random": lambda: kill_at_random_moments(sandbox, asked.kills, seed),
             "machine": lambda: live_random_days(asked.steps, seed),
             "limiter": lambda: call_as_often_as_allowed(sandbox),
+            "ordinary": lambda: live_through_ordinary_days(asked.days, seed),
         }
         faults = [
             f"{name}: {words}"

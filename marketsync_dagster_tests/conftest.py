@@ -1,14 +1,19 @@
-"""What every test folder shares: the sandbox."""
+"""What every test folder shares: the sandbox, and a place for what is thrown away."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from functools import cache
 
 import pytest
+import typer.main
 
 from marketsync_dagster.values import redact
+from marketsync_dagster_tests import temporary
 from marketsync_dagster_tests.sandbox_process import SandboxProcess
+
+temporary.keep_in_memory()  # before pytest makes a folder
 
 
 @pytest.fixture(scope="session")
@@ -23,6 +28,14 @@ def fresh_sandbox(sandbox: SandboxProcess) -> SandboxProcess:
     """The sandbox without accounts, scenarios or memory of other tests."""
     sandbox.reset()
     return sandbox
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_command_line_is_built_once() -> Iterator[None]:
+    """Typer reads every signature anew for each command, which takes longer than the command."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
+        yield
 
 
 @pytest.fixture(autouse=True)

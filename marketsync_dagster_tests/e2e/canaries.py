@@ -95,11 +95,19 @@ def forms(secret: str) -> tuple[bytes, ...]:
     return tuple(known)
 
 
+@cache
+def shortest(known: tuple[bytes, ...]) -> tuple[bytes, ...]:
+    """Of all forms those that hold no other: wherever any form is, one of these is."""
+    return tuple(
+        form for form in known if not any(other != form and other in form for other in known)
+    )
+
+
 class Search:
     """Looks for canaries; what it found is in `hits`, `name of the canary in place`."""
 
     def __init__(self, canaries: Mapping[str, str]) -> None:
-        self._forms = {name: forms(secret) for name, secret in canaries.items()}
+        self._forms = {name: shortest(forms(secret)) for name, secret in canaries.items()}
         self._seen: set[bytes] = set()
         self.hits: list[str] = []
         self.bytes = 0

@@ -16,7 +16,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, Self
@@ -31,6 +31,7 @@ from marketsync_dagster.config.load import load_settings
 from marketsync_dagster.stages.project import Project, open_project
 from marketsync_dagster_tests.e2e.graphql import Dagster, wait_for
 from marketsync_dagster_tests.e2e.till import FILE_NAMES, Till
+from marketsync_dagster_tests.e2e.warm import Warm
 from marketsync_dagster_tests.receiver import Receiver
 from marketsync_dagster_tests.sandbox_process import SandboxProcess
 
@@ -68,12 +69,19 @@ def environment_of(variables: Mapping[str, str]) -> Iterator[None]:
         os.environ.update(before)
 
 
+COLD = (sys.executable, "-m", "marketsync_dagster.cli.main")
+
+
 def marketsync(
-    *words: str, cwd: Path, environment: dict[str, str], patience_s: float = 120.0
+    *words: str,
+    cwd: Path,
+    environment: dict[str, str],
+    patience_s: float = 120.0,
+    program: Sequence[str] = COLD,
 ) -> subprocess.CompletedProcess[str]:
     """One command as a user types it."""
     return subprocess.run(
-        [sys.executable, "-m", "marketsync_dagster.cli.main", *words],
+        [*program, *words],
         cwd=cwd,
         env=environment,
         capture_output=True,
@@ -102,6 +110,8 @@ class Deployment:
         if database_url:
             self.environment["MARKETSYNC_DATABASE_URL"] = database_url
         self.dagster = Dagster("")
+        self._warm = contextlib.ExitStack()
+        self._program: Sequence[str] = ()
         self._processes: list[subprocess.Popen[bytes]] = []
 
     def __enter__(self) -> Self:
@@ -198,6 +208,7 @@ class Deployment:
             process.wait()
             if process.stdin is not None:
                 process.stdin.close()
+        self._warm.close()
         self.alerts.stop()
         self.sandbox.stop()
         atexit.unregister(self.stop)
@@ -211,7 +222,11 @@ class Deployment:
 
     def marketsync(self, *words: str) -> subprocess.CompletedProcess[str]:
         """One command in the project's folder."""
-        return marketsync(*words, cwd=self.config.parent, environment=self.environment)
+        if not self._program:
+            self._program = [str(self._warm.enter_context(Warm()).bin / "marketsync")]
+        return marketsync(
+            *words, cwd=self.config.parent, environment=self.environment, program=self._program
+        )
 
     def answer(self, *words: str, code: int = 0) -> Any:
         """What a command with `--json` prints: JSON, alone on stdout; its exit code is `code`."""

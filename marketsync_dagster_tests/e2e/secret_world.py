@@ -146,8 +146,8 @@ class World:
                 "platform": "pasons",
                 "base_url": self.sandbox.pasons_url(outlet),
                 "auth": {
-                    "scheme": SCHEMES.get(outlet, "bearer"),
-                    "user": "marketsync",
+                    "scheme": (scheme := SCHEMES.get(outlet, "bearer")),
+                    "user": "marketsync" if scheme == "basic" else "",
                     "key": {"env": variable(PASONS_KEYS[outlet])},
                 },
                 "request": {"batch": 1},

@@ -7,16 +7,24 @@ its folder and its open files to a server, whose fork runs the real program with
 
 from __future__ import annotations
 
+import importlib
 import json
 import os
+import pkgutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from functools import cache
 from pathlib import Path
 from typing import Self
+
+import typer.main
+
+import marketsync_dagster
 
 START_S = 60.0
 
@@ -117,13 +125,44 @@ def _run(words: list[str]) -> None:
         os._exit(code)
 
 
+LATER = (
+    "alembic.command",
+    "dagster._core.definitions.repository_definition.repository_data_builder",
+    "dagster._core.execution.execute_in_process",
+    "dagster._core.execution.plan.active",
+    "dagster._core.executor.in_process",
+    "dagster._core.instance.factory",
+    "dagster._core.run_coordinator",
+    "dagster._core.secrets.env_file",
+    "dagster._core.storage.event_log.sqlite.sqlite_event_log",
+    "dagster._core.storage.legacy_storage",
+    "dagster._core.storage.local_compute_log_manager",
+    "dagster._core.storage.schedules.sqlite.sqlite_schedule_storage",
+    "httpx",
+    "httpcore",
+    "anyio._backends._asyncio",
+    "pandas.core.methods.to_dict",
+    "pyarrow.dataset",
+    "rich._emoji_codes",
+    "rich.table",
+    "typer._adapters",
+    "upath.implementations.local",
+)
+"""What is imported in the middle of a command."""
+OTHERS = (".definitions", ".sandbox", ".migrations", ".__main__")
+"""Modules of ours that do something when they are loaded, or that no command loads."""
+
+
 def _import_everything() -> None:
     """What commands import when they are run; nothing of it starts a thread or opens a file."""
-    import marketsync_dagster.automation.launch
-    import marketsync_dagster.catalog.schemas
-    import marketsync_dagster.cli.main
-    import marketsync_dagster.platforms.registry
-    import marketsync_dagster.stages.listings  # noqa: F401
+    ours = pkgutil.walk_packages(marketsync_dagster.__path__, "marketsync_dagster.")
+    names = [one.name for one in ours if not any(other in one.name for other in OTHERS)]
+    for name in (*names, *LATER):
+        importlib.import_module(name)
+    # Typer builds all commands anew for each
+    typer.main.get_command = cache(typer.main.get_command)
+    typer.main.get_command(sys.modules["marketsync_dagster.cli.main"].app)
+    assert threading.active_count() == 1
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from typing import Literal
 
 Scene = Literal[
     "push", "hangs", "stopped", "too large", "throttled", "passing error", "slow", "recovery",
-    "approval", "products",
+    "approval", "products", "another order",
 ]  # fmt: skip
 """What the run that dies is in the middle of; see `scenes.SCENES`."""
 
@@ -47,7 +47,7 @@ POINTS = (
     Point("extract_frame_written"),
     Point("extract_recorded"),
     Point("catalog_frame_written"),
-    Point("mapping_frame_written"),
+    Point("mapping_frame_written", scene="another order"),
     Point("feed_frame_written"),
     Point("plan_saving"),
     Point("plan_saved"),

@@ -69,13 +69,16 @@ def test_a_busy_channel_is_skipped_and_the_holder_named(bed: TestBed) -> None:
 
 def test_a_second_run_waits_and_sends_only_what_is_left_to_say(bed: TestBed) -> None:
     bed.configure(lambda document: document.update(lease_wait_s=20))
-    bed.sandbox.settings(delay_ms=100)
+    # slow enough for the second run to plan all rows once more
+    bed.sandbox.settings(delay_ms=800)
     before = bed.sandbox.last_request()
     child = kills.start(bed.place, "pasons", bed.outlets, options=FULL)
     until("the child sends", lambda: bed.sandbox.last_request() > before)
 
-    result = bed.sync("pasons").one
+    run = bed.sync("pasons")
+    result = run.one
 
+    assert run.planned[0].counts["sent"] > 0, "it planned too late: nothing is tested"
     assert kills.ended(child) == 0
     assert (result.ok, result.state) == (True, "unchanged")
     assert len(bed.writes(0)) == 4

@@ -82,6 +82,9 @@ def test_a_backup_brings_every_row_back_into_either_engine(
             assert connection.execute(select(t.rate_slot)).all() == []
             kinds = connection.execute(select(t.upkeep.c.kind).order_by(t.upkeep.c.id)).scalars()
             assert list(kinds)[-1] == "restore"
+        noted = upkeep.last(restored, upkeep.BACKUP)
+        assert noted is not None, "the ledger knows of the backup that it came from"
+        assert (noted.at, noted.details["path"]) == (saved.at, saved.path)
         assert done.rows == saved.rows == 3 * (len(t.metadata.tables) - 2)
         assert (done.unknown, done.kept) == (0, "")
     finally:

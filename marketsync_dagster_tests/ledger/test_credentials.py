@@ -43,7 +43,7 @@ from marketsync_dagster.values.errors import ConfigError
 from marketsync_dagster.values.redact import scrub
 from marketsync_dagster.values.times import from_iso, to_iso, utcnow
 from marketsync_dagster_tests.e2e.canaries import Search
-from marketsync_dagster_tests.ledger.children import go, race, start, values, wait_ready
+from marketsync_dagster_tests.ledger.children import race, start, values
 
 FIRST, SECOND, THIRD = "not-a-real-key-1", "not-a-real-key-2", "not-a-real-key-3"
 SETUP = """
@@ -310,10 +310,10 @@ def test_a_rotation_that_is_killed_leaves_everything_readable(
         rotate(ledger, observe=observe)
     """
     child = start(SETUP, work, ledger.url, point)
-    wait_ready(child)
-    go(child)
-    errors = child.communicate(timeout=60)[1]
-    assert child.returncode == -signal.SIGKILL, errors
+    child.wait_ready()
+    child.go()
+    ended = child.ended()
+    assert ended.code == -signal.SIGKILL, ended.err
     in_use = {row.key_id for row in stored_secrets(ledger)}
     assert len(in_use) == 1
     assert (in_use == {old}) == (point != "committed")

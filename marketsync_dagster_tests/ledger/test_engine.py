@@ -330,12 +330,11 @@ def test_a_process_killed_in_mid_transaction_leaves_nothing_behind(ledger: Ledge
     """
     setup = OPEN + "    ledger = open_ledger(sys.argv[1])\n"
     child = children.start(setup, work, ledger.url)
-    children.wait_ready(child)
-    children.go(child)
-    assert child.stdout is not None
+    child.wait_ready()
+    child.go()
     assert child.stdout.readline() == "written\n"
     os.kill(child.pid, signal.SIGKILL)
-    child.communicate()
+    child.ended()
     with ledger.begin() as conn:
         set_cursor(conn, "b", "after")
     assert (get_cursor(ledger, "a"), get_cursor(ledger, "b")) == (None, "after")

@@ -151,15 +151,12 @@ def test_of_many_processes_that_race_for_a_lease_exactly_one_wins(ledger: Ledger
     """
     racers = [children.start(OPEN, work, ledger.url, str(number)) for number in range(6)]
     for racer in racers:
-        children.wait_ready(racer)
+        racer.wait_ready()
     for racer in racers:
-        children.go(racer)
-    said = []
+        racer.go()
+    said = [racer.stdout.readline().strip() for racer in racers]
     for racer in racers:
-        assert racer.stdout is not None
-        said.append(racer.stdout.readline().strip())
-    for racer in racers:
-        racer.communicate("end\n", timeout=30)
+        racer.ended()
     assert sorted(said) == ["busy"] * 5 + ["won"]
 
 
@@ -193,10 +190,12 @@ def test_a_killed_holders_successor_takes_over_at_once(ledger: Ledger) -> None:
         print("held", flush=True)
         sys.stdin.readline()
     """
-    child = children.start(OPEN, work, ledger.url)
-    children.wait_ready(child)
-    children.go(child)
+    child = children.start_alone(OPEN, work, ledger.url)
+    assert child.stdin is not None
     assert child.stdout is not None
+    assert child.stdout.readline() == "ready\n"
+    child.stdin.write("go\n")
+    child.stdin.flush()
     assert child.stdout.readline() == "held\n"
     with pytest.raises(Busy, match="doomed"):
         take_lease(ledger, "a", "successor", 60)
