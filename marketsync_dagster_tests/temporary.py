@@ -12,6 +12,7 @@ import tempfile
 from pathlib import Path
 
 MEMORY = Path("/dev/shm")
+MEMINFO = Path("/proc/meminfo")
 WANTED = 2 * 1024**3
 """Bytes that have to be free there. The tests write some hundred megabytes."""
 
@@ -27,7 +28,7 @@ def keep_in_memory() -> None:
 def has_room(folder: Path) -> bool:
     """Whether a folder in memory may be filled: it has room, and twice as much memory is free."""
     try:
-        status, memory = os.statvfs(folder), Path("/proc/meminfo").read_text("ascii")
+        status, memory = os.statvfs(folder), MEMINFO.read_text("ascii")
     except OSError:
         return False
     available = re.search(r"^MemAvailable: +(\d+) kB$", memory, re.MULTILINE)

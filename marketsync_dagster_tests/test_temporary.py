@@ -24,13 +24,31 @@ def place(monkeypatch: pytest.MonkeyPatch, wanted: int, given: str = "") -> str:
     return tempfile.gettempdir()
 
 
-@pytest.mark.skipif(not Path("/proc/meminfo").exists(), reason="free memory is not told")
+@pytest.mark.parametrize(
+    ("wanted", "available_kb", "kept"),
+    [(1, "8", True), (2**60, "9" * 18, False), (4096, "7", False), (1, "", False)],
+    ids=["plenty", "no room in the folder", "less than twice as much memory", "memory unknown"],
+)
 def test_files_are_kept_in_memory_only_where_there_is_plenty(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    wanted: int,
+    available_kb: str,
+    kept: bool,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert place(monkeypatch, wanted=1) == str(tmp_path)
-    assert place(monkeypatch, wanted=2**60) != str(tmp_path)
+    told = tmp_path / "meminfo"
+    told.write_text(f"MemTotal: 16 kB\nMemAvailable:   {available_kb} kB\n")
+    monkeypatch.setattr(temporary, "MEMINFO", told)
+    assert (place(monkeypatch, wanted) == str(tmp_path)) is kept
+
+
+def test_where_nothing_tells_of_memory_none_is_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(temporary, "MEMINFO", tmp_path / "nowhere")
+    monkeypatch.setattr(temporary, "WANTED", 1)
+    assert not temporary.has_room(tmp_path)
 
 
 def test_who_says_where_they_go_is_heeded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -44,14 +44,7 @@ class Columns:
 
     def items(self, indices: Sequence[int]) -> PriceItems:
         """What is sent for these rows, in their order."""
-        return PriceItems(
-            _taken(self.sku, indices),
-            _taken(self.platform_id, indices),
-            _taken(self.price_minor, indices),
-            _taken(self.currency, indices),
-            _taken(self.stock_status, indices),
-            _taken(self.quantity, indices),
-        )
+        return PriceItems(*self._said(indices))
 
     def rows(self, results: Mapping[int, ItemResult]) -> list[ItemRow]:
         """What the ledger keeps of these results, by index."""
@@ -66,17 +59,25 @@ class Columns:
             messages = [said[id(result)][1] for result in results.values()]
         return list(
             zip(
-                _taken(self.sku, indices),
-                _taken(self.platform_id, indices),
-                _taken(self.price_minor, indices),
-                _taken(self.currency, indices),
-                _taken(self.stock_status, indices),
-                _taken(self.quantity, indices),
+                *self._said(indices),
                 outcomes,
                 messages,
                 _taken(self.line, indices),
                 strict=False,
             )
+        )
+
+    def _said(
+        self, indices: Sequence[int]
+    ) -> tuple[list[str], list[str], list[int], list[str], list[str], list[int | None]]:
+        """What is sent for these rows, and kept of them: SKU to quantity."""
+        return (
+            _taken(self.sku, indices),
+            _taken(self.platform_id, indices),
+            _taken(self.price_minor, indices),
+            _taken(self.currency, indices),
+            _taken(self.stock_status, indices),
+            _taken(self.quantity, indices),
         )
 
 
