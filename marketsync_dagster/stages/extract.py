@@ -125,15 +125,7 @@ def _extract_deltas(
     What the catalog has not taken up yet stays in the frame: no change is lost because a run
     ended between the two.
     """
-    lost = project.frames.stamp(EXTRACT_KEY, outlet) is None
-    # without its frame nothing is left of what was accepted but the files that are still there
-    after = known.extract_time if known and not lost else ""
-    fresh = [
-        c
-        for c in found
-        if to_iso(c.moment) >= after
-        and (lost or not _is_accepted(records.find_extract(project.ledger, outlet, c.sha256)))
-    ]
+    fresh = fresh_changes(project, outlet, found, known)
     if not fresh:
         if known is None or known.sha256 != found[-1].sha256:
             _check_age(project, outlet, found[-1], known, force)
@@ -161,6 +153,28 @@ def _extract_deltas(
     return StageResult(outlet, True, "done", _summary(extracts[-1]), numbers=numbers)
 
 
+def fresh_changes(
+    project: Project, outlet: str, found: Sequence[Candidate], known: ExtractRecord | None
+) -> list[Candidate]:
+    """The change files that are to be read: all since the last one, in the order of time."""
+    if project.frames.stamp(EXTRACT_KEY, outlet) is None:
+        # nothing is left of what was accepted but the files that are still there
+        return list(found)
+    after = known.extract_time if known else ""
+    return [
+        c
+        for c in found
+        if to_iso(c.moment) >= after
+        and not _is_accepted(records.find_extract(project.ledger, outlet, c.sha256))
+    ]
+
+
+def is_taken_up(project: Project, outlet: str) -> bool:
+    """Whether the stored catalog was made from the stored extract."""
+    catalog = project.frames.stamp(CATALOG_KEY, outlet)
+    return catalog is not None and catalog.inputs == catalog_inputs(project, outlet)
+
+
 def catalog_inputs(project: Project, outlet: str) -> str:
     """What the outlet's catalog is made from, as its frame's stamp says it."""
     said = project.settings.outlets[outlet].extract
@@ -172,8 +186,7 @@ def _not_taken_up(project: Project, outlet: str) -> list[pd.DataFrame]:
     """The stored EXTRACT frame, if the catalog was not made from it yet; else nothing."""
     if project.frames.stamp(EXTRACT_KEY, outlet) is None:
         return []
-    catalog = project.frames.stamp(CATALOG_KEY, outlet)
-    if catalog is not None and catalog.inputs == catalog_inputs(project, outlet):
+    if is_taken_up(project, outlet):
         return []
     return [project.frames.read(EXTRACT_KEY, outlet)]
 

@@ -22,8 +22,9 @@ from marketsync_dagster.stages.catalog import CATALOG_KEY, full_catalog, merge_d
 from marketsync_dagster.stages.extract import (
     EXTRACT_KEY,
     Candidate,
-    catalog_inputs,
     find_candidates,
+    fresh_changes,
+    is_taken_up,
     refuse_older,
     spec_of,
 )
@@ -79,7 +80,7 @@ def _catalog_now(project: Project, outlet: str) -> tuple[pd.DataFrame, ExtractRe
     if project.settings.outlets[outlet].extract.coverage == "delta":
         return _changed_catalog(project, outlet, found, known)
     newest = found[-1]
-    if known and _is_read(project, outlet, newest, known) and _is_taken_up(project, outlet):
+    if known and _is_read(project, outlet, newest, known) and is_taken_up(project, outlet):
         return project.frames.read(CATALOG_KEY, outlet), known
     refuse_older(outlet, newest, known, None)
     extract, record = _read(project, outlet, newest)
@@ -92,10 +93,10 @@ def _changed_catalog(
     project: Project, outlet: str, found: Sequence[Candidate], known: ExtractRecord | None
 ) -> tuple[pd.DataFrame, ExtractRecord]:
     """The stored catalog after every change file that a run would read."""
-    fresh = _fresh_changes(project, outlet, found, known)
+    fresh = fresh_changes(project, outlet, found, known)
     if not fresh and (known is None or known.sha256 != found[-1].sha256):
         refuse_older(outlet, found[-1], known, None)
-    taken_up = _is_taken_up(project, outlet)
+    taken_up = is_taken_up(project, outlet)
     if known and not fresh and taken_up:
         return project.frames.read(CATALOG_KEY, outlet), known
     parts: list[pd.DataFrame] = []
@@ -122,31 +123,6 @@ def _is_read(project: Project, outlet: str, newest: Candidate, known: ExtractRec
     source = project.frames.stamp(EXTRACT_KEY, outlet)
     inputs = fingerprint(newest.sha256, dataclasses.asdict(spec_of(project.settings, outlet)))
     return known.sha256 == newest.sha256 and source is not None and source.inputs == inputs
-
-
-def _is_taken_up(project: Project, outlet: str) -> bool:
-    """Whether the stored catalog was made from the stored extract."""
-    catalog = project.frames.stamp(CATALOG_KEY, outlet)
-    return catalog is not None and catalog.inputs == catalog_inputs(project, outlet)
-
-
-def _fresh_changes(
-    project: Project, outlet: str, found: Sequence[Candidate], known: ExtractRecord | None
-) -> list[Candidate]:
-    """The change files that a run would read: all since the last one, in the order of time."""
-    if project.frames.stamp(EXTRACT_KEY, outlet) is None:
-        return list(found)
-    after = known.extract_time if known else ""
-    return [
-        candidate
-        for candidate in found
-        if to_iso(candidate.moment) >= after and not _is_accepted(project, outlet, candidate)
-    ]
-
-
-def _is_accepted(project: Project, outlet: str, candidate: Candidate) -> bool:
-    record = extracts.find_extract(project.ledger, outlet, candidate.sha256)
-    return record is not None and record.state == extracts.ACCEPTED
 
 
 def _read(project: Project, outlet: str, candidate: Candidate) -> tuple[Extract, ExtractRecord]:
