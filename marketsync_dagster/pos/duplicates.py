@@ -9,6 +9,9 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+_FACTOR = np.uint64(0x9E3779B97F4A7C15)
+_SHIFT = np.uint64(29)
+
 
 @dataclass(frozen=True)
 class Repeats:
@@ -17,22 +20,29 @@ class Repeats:
     dropped: list[int]
     """Copies of a row that is kept, and rows passed over by a configured first or last."""
     contradicting: dict[int, list[int]]
-    """Row -> the physical lines of the others of its SKU."""
+    """Row -> the rows of the others of its SKU."""
     overruled: int
     """How many rows were passed over although they say something else."""
 
 
-def find_repeats(frame: pd.DataFrame, policy: Literal["reject", "first", "last"]) -> Repeats:
+def repeated(hashes: np.ndarray) -> np.ndarray:
+    """Positions of the hashes that occur more than once, in ascending order."""
+    ordered = np.sort(hashes)
+    twice = ordered[1:][ordered[1:] == ordered[:-1]]
+    if not len(twice):
+        return np.array([], np.int64)
+    return np.flatnonzero(np.isin(hashes, np.unique(twice)))
+
+
+def find_repeats(
+    part: pd.DataFrame, rows: np.ndarray, policy: Literal["reject", "first", "last"]
+) -> Repeats:
     """Compare the rows of each repeated SKU in every column but `line`.
 
-    Copies collapse to the first (`last`: to the last). Rows that contradict each other are all
-    rejected, unless `policy` chooses one.
+    `part` are the rows that may repeat, `rows` their positions. Copies collapse to the first
+    (`last`: to the last). Rows that contradict each other are all rejected, unless `policy` chooses
+    one.
     """
-    rows = np.flatnonzero(frame["sku"].duplicated(keep=False).to_numpy())
-    if not len(rows):
-        return Repeats([], {}, 0)
-    part = frame.iloc[rows]
-    lines = part["line"].tolist()
     compared = [name for name in part.columns if name != "line"]
     # one number per distinct content; nulls are equal to each other
     meanings = part.groupby(compared, dropna=False, sort=False).ngroup().tolist()
@@ -50,6 +60,6 @@ def find_repeats(frame: pd.DataFrame, policy: Literal["reject", "first", "last"]
             overruled += 0 if same else len(members) - 1
         else:
             for member in members:
-                others = [lines[other] for other in members if other != member]
+                others = [int(rows[other]) for other in members if other != member]
                 contradicting[int(rows[member])] = others
     return Repeats(dropped, contradicting, overruled)

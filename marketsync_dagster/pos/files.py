@@ -1,17 +1,15 @@
-"""Extract files in a directory: finding them, their time, whether they are whole, keeping them.
+"""Extract files: their time, whether they are whole, keeping them under their hash.
 
-What is in a file is not known here. All functions read the file system of one machine; deciding
-what to do with what they say is the caller's business.
+What is in a file is not known here, nor where it comes from (`sources`).
 """
 
 from __future__ import annotations
 
-import fnmatch
 import hashlib
 import os
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
@@ -20,23 +18,15 @@ from typing import Literal
 from marketsync_dagster.pos.reasons import refuse
 
 UNFINISHED = (".tmp", ".part", ".partial", ".crdownload", ".filepart", ".download", ".swp", "~")
-TimeSource = Literal["declared", "name", "mtime"]
+TimeSource = Literal["declared", "name", "mtime", "read"]
+"""`read`: when this machine asked a database or an interface."""
+COPIED = ("mtime", "read")
+"""Times that say nothing of the till: somebody has copied a file, or asked again."""
 QUIET_SECONDS = 10.0
 """A file that has not changed for so long is no longer being written."""
 
 AHEAD = timedelta(hours=1)
 """Clocks differ, and zones are declared wrongly, by less than that without a word."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """A file that may be an extract; `mtime` in seconds since 1970, UTC."""
-
-    path: Path
-    size: int
-    mtime: float
-    inode: int
-    ctime: float
 
 
 RENAMED_S = 0.02
@@ -52,62 +42,6 @@ class Sight:
     inode: int
     ends_with_newline: bool
     ctime: float = 0.0
-
-
-def find_extracts(directory: Path, pattern: str = "*.csv") -> list[Found]:
-    """Extracts of `directory` (not below it), oldest first by mtime, then by name.
-
-    Names of unfinished files and dot files are passed over, and so are directories. Raises
-    ExtractError: unlistable where the directory cannot be listed, outside for a link that leaves
-    it. An empty list means that the directory is there and holds none.
-    """
-    found: list[Found] = []
-    try:
-        root = directory.resolve(strict=True)
-        with os.scandir(root) as entries:
-            names = sorted(entry.name for entry in entries)
-    except OSError as error:
-        raise refuse(
-            "unlistable", f"{directory} cannot be listed: {error.strerror or error}"
-        ) from None
-    for name in names:
-        if name.startswith(".") or name.lower().endswith(UNFINISHED):
-            continue
-        if not fnmatch.fnmatch(name.lower(), pattern.lower()):
-            continue
-        path = root / name
-        if path.is_symlink() and not path.resolve().is_relative_to(root):
-            raise refuse("outside", f"{directory / name} is a link that leads out of {directory}")
-        try:
-            status = path.stat()
-        except FileNotFoundError:
-            # renamed or removed since the listing: the next look will tell
-            continue
-        except OSError as error:
-            raise refuse("unlistable", f"{directory / name}: {error.strerror or error}") from None
-        if path.is_file():
-            found.append(
-                Found(
-                    directory / name,
-                    status.st_size,
-                    status.st_mtime,
-                    status.st_ino,
-                    status.st_ctime,
-                )
-            )
-    return sorted(found, key=lambda file: (file.mtime, file.path.name))
-
-
-def look(path: Path) -> Sight:
-    """What is seen of a file now. OSError where it cannot be read."""
-    with path.open("rb") as stream:
-        status = os.fstat(stream.fileno())
-        if status.st_size:
-            # two bytes: the last one of a UTF-16 newline is a NUL
-            stream.seek(max(status.st_size - 2, 0))
-        tail = stream.read(2)
-    whole = tail[-1:] in (b"\n", b"\r") or tail in (b"\n\0", b"\r\0")
-    return Sight(status.st_size, status.st_mtime, status.st_ino, whole, status.st_ctime)
 
 
 def is_settled(
@@ -162,29 +96,9 @@ def extract_time(
     return datetime.fromtimestamp(seconds, UTC), "mtime"
 
 
-def in_order(
-    found: Sequence[Found], *, now: datetime, pattern: str | None = None, zone: tzinfo = UTC
-) -> list[tuple[Found, datetime, TimeSource]]:
-    """The files with their `extract_time`, newest last.
-
-    Raises ExtractError future where the newest is of a time that is still to come while another
-    one arrived after it: a clock is wrong, and by their times alone the right file would be passed
-    over in silence until that time has come. Also what `extract_time` raises.
-    """
-    timed = [(file, *extract_time(file.path, pattern=pattern, zone=zone)) for file in found]
-    timed.sort(key=lambda one: one[1])
-    newest, moment, source = timed[-1]
-    if moment > now + AHEAD:
-        # the ctime is this machine's own word: nothing that a till sends sets it
-        later = max(found, key=lambda file: file.ctime)
-        if later.ctime > newest.ctime:
-            raise refuse(
-                "future",
-                f"{newest.path.name} is of {moment:%Y-%m-%d %H:%M} UTC by its {source}, which is "
-                f"still to come, and {later.path.name} arrived after it: the till's clock was "
-                "ahead, or this machine's is behind; nothing was changed",
-            )
-    return timed
+def known_by(source: str) -> str:
+    """Where a time is known from, in words: `by its name`, `when it was read`."""
+    return "when it was read" if source == "read" else f"by its {source}"
 
 
 def _in_utc(moment: datetime, zone: tzinfo) -> datetime:
@@ -251,25 +165,17 @@ def _by_name(stem: str, zone: tzinfo) -> datetime | None:
         return None
 
 
-def archive(path: Path, archive_dir: Path) -> str:
-    """Keep the original under its hash, `<archive>/<first two>/<sha256>`; returns the SHA-256.
-
-    The same bytes are kept once. A reader sees the whole file or none, also after a crash.
-    Raises ExtractError: missing, unreadable.
-    """
+def keep(chunks: Iterable[bytes], archive_dir: Path) -> str:
+    """Keep what is read from `chunks` as `archive` does; whatever they raise, nothing is kept."""
     archive_dir.mkdir(parents=True, exist_ok=True)
     # hash and copy are of the same bytes, even if the file changes meanwhile
     handle, temporary = tempfile.mkstemp(dir=archive_dir, prefix=".incoming-")
     try:
         digest = hashlib.sha256()
         with os.fdopen(handle, "wb") as target:
-            try:
-                with path.open("rb") as source:
-                    while chunk := source.read(2**20):
-                        digest.update(chunk)
-                        target.write(chunk)
-            except FileNotFoundError:
-                raise refuse("missing", f"{path} does not exist") from None
+            for chunk in chunks:
+                digest.update(chunk)
+                target.write(chunk)
             target.flush()
             os.fsync(target.fileno())
         name = digest.hexdigest()

@@ -14,6 +14,7 @@ from decimal import Decimal
 from typing import Literal
 
 from marketsync_dagster.pos.currencies import CODES, SIGNS
+from marketsync_dagster.pos.unpriced import reason_of
 from marketsync_dagster.values.money import to_minor
 
 MAX_MAJOR = 10**9
@@ -28,12 +29,15 @@ _LETTER = r"[^\W\d_]"
 _LEADING = re.compile(rf"({_MARKS})(?!{_LETTER})(?:(?<={_LETTER})\.)?\s*", re.IGNORECASE)
 _TRAILING = re.compile(rf"\s*(?<!{_LETTER})({_MARKS})\.?$", re.IGNORECASE)
 _PER_UNIT = re.compile(
-    r"(?:/|\bper\b|\bpro\b|\bpo\b|\bje\b)\s*(?:[0-9]+\s*)?"
+    r"(?:/|\b(?:per|pro|po|je|por|par|al|el|le|la|za|за)\b|\bل|\bל)\s*-?(?:[0-9]+\s*)?"
     r"(?:kgs?|g|gr|grams?|mg|lbs?|oz|l|lt|ltr|lit(?:er|re)s?|ml|cl|m|cm|m2|m²|pcs?|pieces?|"
-    r"each|ea|units?|kom|st|stk|pack|box|dozen|doz|100g|kilo)\.?\s*$",
+    r"each|ea|units?|kom|st|stk|stück|pack|box|dozen|doz|100g|kilo|unidad|ud|pi[eè]ce|litro|"
+    r"litre|adet|кг|л|г|мл|бр|كغ|كغم|كجم|كيلو|لكيلو|لتر|جرام|غرام|ק[\"״']ג|קילו|קג|ליטר|גרם|יח[׳'])"
+    r"\.?\s*$",
     re.IGNORECASE,
 )
-_NOT_NUMBERS = re.compile(r"^[+-]?(?:nan|inf|infinity)$", re.IGNORECASE)
+_DIRECTIONS = re.compile("[\u200e\u200f\u061c\u202a-\u202c\u2066-\u2069]")
+"""Marks that say which way text runs, as Arabic and Hebrew exports put them around figures."""
 _GROUPED = {
     ",": re.compile(r"^[0-9]{1,3}(?:,[0-9]{3})+$|^[0-9]{1,2}(?:,[0-9]{2})+,[0-9]{3}$"),
     ".": re.compile(r"^[0-9]{1,3}(?:\.[0-9]{3})+$"),
@@ -140,16 +144,15 @@ def _may_group(number: str, sign: str) -> bool:
 
 def _number_part(text: str, currency: str) -> str | Fault:
     """Digits and separators alone, without sign and currency."""
-    text = _BLANKS.sub(" ", _western(text)).strip()
-    if _NOT_NUMBERS.match(text):
-        return Fault("bad_price")
+    text = _BLANKS.sub(" ", _DIRECTIONS.sub("", _western(text))).strip()
     if text[:1] == "=":
         return Fault("formula")
     if _PER_UNIT.search(text):
         return Fault("unit_price")
     stripped = _strip_marks(text, currency)
     if isinstance(stripped, Fault):
-        return stripped
+        known = stripped.reason == "other_currency"
+        return stripped if known else Fault(reason_of(text))
     number = stripped
     negative = False
     if number.startswith("(") and number.endswith(")"):
@@ -162,7 +165,7 @@ def _number_part(text: str, currency: str) -> str | Fault:
         number = number if isinstance(inner, Fault) else inner
     number = number.removeprefix("+").replace("’", "'").replace("٬", "'")
     if not re.fullmatch(r"[0-9.,' ٫]*[0-9]", number):
-        return Fault("bad_price")
+        return Fault(reason_of(text, stripped))
     return Fault("negative_price") if negative else number
 
 
@@ -173,7 +176,8 @@ def read_price(text: str, currency: str, decimal: Separator | None) -> int | Fau
         return number
     amount = read_number(number, decimal)
     if isinstance(amount, Fault):
-        return amount
+        # digits, points and blanks alone may still be a date
+        return Fault(reason_of(number)) if amount.reason == "bad_price" else amount
     if amount > MAX_MAJOR:
         return Fault("absurd_price")
     try:

@@ -1,7 +1,13 @@
-"""From a path or bytes to UTF-8 text that can be trusted: size, hash, encoding, damage.
+"""From a path or bytes to text that can be trusted: size, hash, encoding, damage.
 
-Cheap exact tests come first (byte order marks, strict UTF-8, the NUL pattern of UTF-16); only
-text that is none of these is shown to charset-normalizer. What the lines mean is not known here.
+A text is read twice, a piece at a time. The first time everything is proven, to the last byte:
+that it can be decoded, that there is no NUL in it and no endless line. Only then is anything of
+it given out; small files are kept for that, others are read again, and refused if they are no
+longer the same. What the text means is not known here.
+
+The bytes count more than what a document declares of itself: a byte order mark, the NULs of UTF-16
+and text that is UTF-8 from end to end are proofs; a declaration is believed where there is no proof
+and the words are possible in it; the rest is a guess, and said to be one.
 """
 
 from __future__ import annotations
@@ -10,184 +16,337 @@ import codecs
 import hashlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
+from marketsync_dagster.pos import encodings
+from marketsync_dagster.pos.lines import line_at
+from marketsync_dagster.pos.marks import marked, named
 from marketsync_dagster.pos.reasons import refuse
+from marketsync_dagster.pos.streams import BLANK, megabytes, open_binary, open_source, readable
+from marketsync_dagster.pos.tables import Limits
+from marketsync_dagster.values.errors import ExtractError
 
-MAX_BYTES = 512 * 2**20
-MAX_LINE = 2**20
 CHUNK = 2**20
-_SAMPLE = 64 * 1024
-_CANDIDATES = ["cp1250", "cp1251", "cp1252", "cp1253", "cp1254", "cp1255", "cp1256", "cp1257"]
+_HEAD = 2**20
+_PIECE = 64 * 1024
+KEEP = 16 * 2**20
+"""Files up to this size are read once and kept."""
 _NEWLINE = re.compile(rb"\r\n|\n|\r")
-_MAGIC = {
-    b"PK\x03\x04": "a spreadsheet (XLSX) or a ZIP archive",
-    b"\xd0\xcf\x11\xe0": "an old spreadsheet (XLS)",
-    b"%PDF": "a PDF document",
-    b"\x1f\x8b": "a gzip archive",
-    b"<!do": "a web page",
-    b"<htm": "a web page",
-    b"<?xm": "XML",
-    b'{"': "JSON",
-    b"[{": "JSON",
-    b"SQLi": "a database",
-}
+_BAD = re.compile("[\udc80-\udcff]")
+_NOT_ASCII = re.compile("[^\x00-\x7f]")
+_PASSAGE = re.compile(rb'[<>"\r\n]+')
+_WINDOWS = re.compile(rb"[\x80-\x9f]")
+_DECLARED = re.compile(rb"""^\s*<\?xml\s[^>]*?encoding\s*=\s*["']([A-Za-z][\w.-]{0,40})["']""")
+_OF_WINDOWS = {"iso8859-1": "cp1252", "iso8859-8": "cp1255", "iso8859-9": "cp1254"}
+"""What is declared so and has bytes 0x80 to 0x9F is of the Windows code page around it."""
+_CUT = ("unexpected end of data", "truncated data")
 
 
 @dataclass(frozen=True)
 class Opened:
-    """A file's text as UTF-8 without byte order mark; hash and size are those of the original."""
+    """A text that was proven. Hash and size are those of the original; `chunks` gives the text."""
 
-    data: bytes
     encoding: str
     guessed: bool
+    warnings: tuple[str, ...]
+    """Where the encoding is a guess, or not the one that is declared."""
     sha256: str
     size: int
+    ended: bool
+    """Whether the last line has its line end."""
+    ascii: bool
+    source: Path | bytes
+    file: str
+
+    def chunks(self) -> Iterator[bytes]:
+        """The text as UTF-8 without byte order mark, cut anywhere, a megabyte or so at a time.
+
+        Raises ExtractError changing, at the end, if the file is not the one that was proven.
+        """
+        digest = hashlib.sha256()
+        kept = isinstance(self.source, bytes)
+        try:
+            yield from _decoded(_raw(self.source, None if kept else digest), self.encoding)
+        except (OSError, UnicodeError, _BadByteError):
+            raise self._changing() from None
+        if not kept and digest.hexdigest() != self.sha256:
+            raise self._changing()
+
+    def texts(self) -> Iterator[str]:
+        """The text in pieces of some thousand characters. Raises what `chunks` raises."""
+        for chunk in self.chunks():
+            text = chunk.decode("utf-8")
+            for start in range(0, len(text), _PIECE):
+                yield text[start : start + _PIECE]
+
+    def _changing(self) -> ExtractError:
+        return refuse("changing", f"{self.file} was written to while it was read")
 
 
-def line_at(data: bytes, offset: int) -> int:
-    """The physical line, from 1, of a byte offset; lines end with CRLF, LF or CR."""
-    return 1 + sum(1 for _ in _NEWLINE.finditer(data[:offset]))
+class _BadByteError(Exception):
+    """`before` is what could be decoded of the piece with the bad byte; `cut`: the text ends in
+    the middle of this character."""
+
+    def __init__(self, before: bytes, byte: int, *, cut: bool = False) -> None:
+        super().__init__()
+        self.before = before
+        self.byte = byte
+        self.cut = cut
 
 
-def open_text(source: Path | bytes, encoding: str | None, file: str) -> Opened:
-    """Read and decode `source`; `encoding` None means find out.
+def open_text(
+    source: Path | bytes,
+    encoding: str | None,
+    file: str,
+    limits: Limits | None = None,
+    *,
+    in_lines: bool = True,
+) -> Opened:
+    """Prove `source`; `encoding` None means find out. `in_lines`: it is made of lines, which are
+    not longer than `limits.token_bytes`, and may end after any byte.
 
-    Raises ExtractError: missing, unreadable, empty, too_large, line_too_long, not_csv, nul_bytes,
-    undecodable, unknown_encoding. Memory is bounded by MAX_BYTES.
+    Raises ExtractError: missing, unreadable, empty, too_large, line_too_long, nul_bytes,
+    undecodable, truncated (the last character is cut), unknown_encoding. Memory is bounded by KEEP
+    and some pieces.
     """
-    raw, digest = _read(source, file)
-    if not raw.strip(b"\xef\xbb\xbf \t\r\n\0\xff\xfe"):
-        raise refuse("empty", f"{file} is empty")
-    head = raw[:4].lower() if raw[:1] == b"<" else raw[:4]
-    for magic, what in _MAGIC.items():
-        if head.startswith(magic):
-            raise refuse("not_csv", f"{file} is {what}, not CSV")
-    if encoding:
-        codec, guessed = _named(encoding, file), False
-    else:
-        codec, guessed = _find_codec(raw, file)
-    # plain UTF-8 was proven by decoding it: not twice
-    data = raw if codec == "utf-8" and not encoding else _as_utf8(raw, codec, file)
-    nul = data.find(b"\0")
-    if nul >= 0:
-        raise refuse("nul_bytes", f"{file}, line {line_at(data, nul)}: the file has NUL bytes")
-    return Opened(data, codec, guessed, digest, len(raw))
+    limits = limits or Limits()
+    with readable(file):
+        source, head = _begin(source, file, limits)
+        codec = named(encoding, file) if encoding else marked(head)
+        if not head.strip(BLANK) and all(not chunk.strip(BLANK) for chunk in _raw(source)):
+            raise refuse("empty", f"{file} is empty")
+        prove = partial(_proven, source, file=file, limits=limits, in_lines=in_lines)
+        if codec is not None:
+            return prove(codec)
+        match = _DECLARED.match(head)
+        declared = match.group(1).decode("ascii") if match else ""
+        try:
+            found = prove("utf-8")
+        except ExtractError as error:
+            if error.code != "undecodable":
+                raise
+            survey = _survey(source, file, limits, in_lines=in_lines)
+            if survey.broken:
+                raise
+        else:
+            # the names of most encodings are those of something else too, for plain ASCII
+            if found.ascii or not declared or _named_or_none(declared) in ("utf-8", "ascii"):
+                return found
+            words = f"the document declares {declared} and is UTF-8"
+            return replace(found, warnings=(words,))
+        codec, guessed, words = _legacy(declared, survey)
+        return replace(prove(codec), guessed=guessed, warnings=words)
 
 
-def _chunks(source: Path | bytes) -> Iterator[bytes]:
+def _begin(source: Path | bytes, file: str, limits: Limits) -> tuple[Path | bytes, bytes]:
+    """The source, as bytes if it is small, and its beginning."""
     if isinstance(source, bytes):
-        for start in range(0, len(source), CHUNK):
-            yield source[start : start + CHUNK]
-        return
-    if not source.is_file() and source.exists():
-        # a pipe would be waited for, a device would never end
-        raise OSError("not a regular file")
-    with source.open("rb") as stream:
+        return source, source[:_HEAD]
+    with open_source(source, file, limits) as stream:
+        if source.stat().st_size <= KEEP:
+            kept = stream.read()
+            return kept, kept[:_HEAD]
+        return source, stream.read(_HEAD)
+
+
+def _raw(source: Path | bytes, digest: hashlib._Hash | None = None) -> Iterator[bytes]:
+    with open_binary(source) as stream:
         while chunk := stream.read(CHUNK):
+            if digest is not None:
+                digest.update(chunk)
             yield chunk
 
 
-def _read(source: Path | bytes, file: str) -> tuple[bytes, str]:
-    """All bytes and their SHA-256; stops early at a line or a file that is too long."""
+def _decoded(raw: Iterator[bytes], codec: str) -> Iterator[bytes]:
+    """UTF-8 of what `raw` yields, without byte order mark. Raises UnicodeError, _BadByteError."""
+    pieces = _utf8(raw) if codec in ("utf-8", "utf-8-sig") else _recoded(raw, codec)
+    first = True
+    for piece in pieces:
+        if not piece:
+            continue
+        yield piece.removeprefix(codecs.BOM_UTF8) if first else piece
+        first = False
+
+
+def _utf8(raw: Iterator[bytes]) -> Iterator[bytes]:
+    rest = b""
+    for chunk in raw:
+        if not rest and chunk.isascii():
+            yield chunk
+            continue
+        data = rest + chunk
+        try:
+            _, proven = codecs.utf_8_decode(data, "strict", False)
+        except UnicodeDecodeError as error:
+            raise _BadByteError(data[: error.start], data[error.start]) from None
+        rest = data[proven:]
+        yield data[:proven]
+    if rest:
+        raise _BadByteError(b"", rest[0], cut=True)
+
+
+def _recoded(raw: Iterator[bytes], codec: str) -> Iterator[bytes]:
+    decoder = codecs.getincrementaldecoder(codec)()
+    try:
+        for chunk in raw:
+            yield decoder.decode(chunk).encode("utf-8")
+        yield decoder.decode(b"", final=True).encode("utf-8")
+    except UnicodeDecodeError as error:
+        try:
+            before = error.object[: error.start].decode(error.encoding, "replace")
+        except LookupError:
+            before = error.object[: error.start].decode(codec, "replace")
+        cut = error.reason in _CUT and error.end >= len(error.object)
+        byte = error.object[error.start]
+        raise _BadByteError(before.encode("utf-8", "replace"), byte, cut=cut) from None
+
+
+def _proven(
+    source: Path | bytes, codec: str, *, file: str, limits: Limits, in_lines: bool
+) -> Opened:
+    """Everything decoded once. Raises ExtractError undecodable, truncated, nul_bytes, too_large,
+    line_too_long."""
     digest = hashlib.sha256()
-    parts: list[bytes] = []
-    size = run = 0
-    try:
-        for chunk in _chunks(source):
-            digest.update(chunk)
-            parts.append(chunk)
+    size = run = done = 0
+    last, ascii_only = b"", True
+
+    def counted() -> Iterator[bytes]:
+        nonlocal size
+        for chunk in _raw(source, digest):
             size += len(chunk)
-            if size > MAX_BYTES:
-                raise refuse("too_large", f"{file} has more than {MAX_BYTES // 2**20} MB")
-            # interior lines of a chunk are shorter than a chunk, so only its ends matter
-            newline = _NEWLINE.search(chunk)
-            if run + (newline.start() if newline else len(chunk)) > MAX_LINE:
-                line = line_at(b"".join(parts), size - len(chunk))
-                raise refuse("line_too_long", f"{file}, line {line}: longer than 1 MB")
-            last = max(chunk.rfind(b"\n"), chunk.rfind(b"\r"))
-            run = len(chunk) - last - 1 if last >= 0 else run + len(chunk)
-    except FileNotFoundError:
-        raise refuse("missing", f"{file} does not exist") from None
-    except OSError as error:
-        raise refuse("unreadable", f"{file} cannot be read: {error.strerror or error}") from None
-    return b"".join(parts), digest.hexdigest()
+            if size > limits.file_bytes:
+                raise refuse("too_large", f"{file} has more than {megabytes(limits.file_bytes)}")
+            yield chunk
 
+    def at(offset: int) -> str:
+        return f"{file}, line {_line_of(source, codec, offset)}"
 
-def _named(encoding: str, file: str) -> str:
     try:
-        info = codecs.lookup(encoding)
-        # rot13, base64 and the like are codecs, but not of text to bytes
-        "a".encode(info.name).decode(info.name)
-    except (LookupError, UnicodeError, ValueError):
-        raise refuse("unknown_encoding", f"{file}: unknown encoding {encoding!r}") from None
-    return info.name
-
-
-def _find_codec(raw: bytes, file: str) -> tuple[str, bool]:
-    """The codec, and whether it was guessed rather than proven."""
-    if raw.startswith(codecs.BOM_UTF8):
-        return "utf-8-sig", False
-    if raw.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
-        return "utf-32", False
-    if raw.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        return "utf-16", False
-    head = raw[:4096]
-    if b"\0" in head:
-        half = max(len(head) // 2, 1)
-        first, second = head[0::2].count(0) / half, head[1::2].count(0) / half
-        if second > 0.4 and first < 0.05:
-            return "utf-16-le", False
-        if first > 0.4 and second < 0.05:
-            return "utf-16-be", False
-    try:
-        raw.decode("utf-8")
-    except UnicodeDecodeError as error:
-        if _is_broken_utf8(raw):
-            raise _undecodable(raw, error, "utf-8", file) from None
-        return _guess(raw), True
-    return "utf-8", False
-
-
-def _is_broken_utf8(raw: bytes) -> bool:
-    """UTF-8 with some bad bytes, rather than another encoding: more good sequences than bad."""
-    text = raw.decode("utf-8", "surrogateescape")
-    bad = len(re.findall("[\udc80-\udcff]", text))
-    good = len(re.findall("[^\x00-\x7f]", text)) - bad
-    return good > bad
-
-
-def _guess(raw: bytes) -> str:
-    """A Windows code page by charset-normalizer, from the lines that are not plain ASCII."""
-    from charset_normalizer import from_bytes
-
-    sample = bytearray()
-    for line in re.finditer(rb"[^\r\n]*[\x80-\xff][^\r\n]*[\r\n]*", raw):
-        sample += line.group()
-        if len(sample) > _SAMPLE:
-            break
-    best = from_bytes(bytes(sample), cp_isolation=_CANDIDATES, enable_fallback=False).best()
-    return best.encoding if best else "cp1252"
-
-
-def _as_utf8(raw: bytes, codec: str, file: str) -> bytes:
-    """UTF-8 without byte order mark."""
-    try:
-        if codec in ("utf-8", "utf-8-sig"):
-            raw.decode("utf-8")
-            return raw.removeprefix(codecs.BOM_UTF8)
-        text = raw.decode(codec)
-        return text.removeprefix("\ufeff").encode("utf-8")
-    except UnicodeDecodeError as error:
-        raise _undecodable(raw, error, codec, file) from None
+        for text in _decoded(counted(), codec):
+            nul = text.find(b"\0")
+            if nul >= 0:
+                raise refuse("nul_bytes", f"{at(done + nul)}: the file has NUL bytes")
+            longest, after = _runs(text, run)
+            if in_lines and longest > limits.token_bytes:
+                raise refuse("line_too_long", f"{at(done - run)}: longer than 1 MB")
+            run = after
+            done += len(text)
+            last = text[-1:]
+            ascii_only = ascii_only and text.isascii()
+    except _BadByteError as bad:
+        if bad.cut and not in_lines:
+            message = f"{at(done + len(bad.before))}: the file ends in the middle of a character"
+            raise refuse("truncated", message) from None
+        message = f"{at(done + len(bad.before))}: byte 0x{bad.byte:02X} is not {codec}"
+        raise refuse("undecodable", message) from None
     except UnicodeError as error:
         raise refuse("undecodable", f"{file} is not {codec}: {error}") from None
+    return Opened(
+        encoding=codec,
+        guessed=False,
+        warnings=(),
+        sha256=digest.hexdigest(),
+        size=size,
+        ended=last in b"\r\n",
+        ascii=ascii_only,
+        source=source,
+        file=file,
+    )
 
 
-def _undecodable(raw: bytes, error: UnicodeDecodeError, codec: str, file: str) -> Exception:
-    # in UTF-16 the newlines before the fault are counted in what could be decoded
-    before = raw[: error.start].decode(codec, "replace").encode("utf-8", "replace")
-    byte = raw[error.start]
-    message = f"{file}, line {line_at(before, len(before))}: byte 0x{byte:02X} is not {codec}"
-    return refuse("undecodable", message)
+def _runs(text: bytes, before: int) -> tuple[int, int]:
+    """The length of the line that goes on in this piece, `before` bytes long so far, and of the one
+    that goes on behind it. Lines inside a piece are hardly longer than a piece."""
+    newline = _NEWLINE.search(text)
+    if newline is None:
+        return before + len(text), before + len(text)
+    end = max(text.rfind(b"\n"), text.rfind(b"\r"))
+    return before + newline.start(), len(text) - end - 1
+
+
+def _line_of(source: Path | bytes, codec: str, offset: int) -> int:
+    """The physical line of an offset in the decoded text, at or before the first bad byte."""
+    line, seen, cut = 1, 0, False
+    for piece in _up_to_bad(source, codec):
+        here = piece[: offset - seen]
+        # a line end of two bytes that is cut between two pieces is one
+        line += line_at(here, len(here)) - 1 - (cut and here.startswith(b"\n"))
+        seen += len(here)
+        cut = here.endswith(b"\r")
+        if seen >= offset:
+            break
+    return line
+
+
+def _up_to_bad(source: Path | bytes, codec: str) -> Iterator[bytes]:
+    try:
+        yield from _decoded(_raw(source), codec)
+    except _BadByteError as bad:
+        yield bad.before
+
+
+@dataclass(frozen=True)
+class _Survey:
+    """What a text that is not UTF-8 looks like."""
+
+    broken: bool
+    """It was meant to be UTF-8: it has more good sequences than bad bytes."""
+    windows: bool
+    """It has bytes that only Windows code pages have letters for."""
+    sample: bytes
+    """Its first lines, or passages between tags and quotes, that are not plain ASCII."""
+
+
+def _survey(source: Path | bytes, file: str, limits: Limits, *, in_lines: bool) -> _Survey:
+    decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+    sample = bytearray()
+    good = bad = run = 0
+    windows = False
+    for chunk in _raw(source):
+        longest, run = _runs(chunk, run)
+        if in_lines and longest > limits.token_bytes:
+            raise refuse("line_too_long", f"{file} has a line longer than 1 MB")
+        if len(sample) < encodings.SAMPLE:
+            sample += encodings.odd_lines(chunk) if in_lines else _passages(chunk)
+        windows = windows or _WINDOWS.search(chunk) is not None
+        text = decoder.decode(chunk)
+        bytes_here = len(_BAD.findall(text))
+        bad += bytes_here
+        good += len(_NOT_ASCII.findall(text)) - bytes_here
+    return _Survey(good > bad, windows, bytes(sample))
+
+
+def _passages(raw: bytes) -> bytes:
+    odd = [one for one in _PASSAGE.split(raw) if not one.isascii()]
+    return b"".join(one + b"\n" for one in odd)[: encodings.SAMPLE]
+
+
+def _named_or_none(declared: str) -> str | None:
+    try:
+        return named(declared, "")
+    except ExtractError:
+        return None
+
+
+def _legacy(declared: str, survey: _Survey) -> tuple[str, bool, tuple[str, ...]]:
+    """Codec, whether it is a guess, and warnings, of a text that is not UTF-8."""
+    sample = survey.sample
+    guess = encodings.guess(sample)
+    codec = (_named_or_none(declared) if declared else None) or ""
+    if survey.windows:
+        codec = _OF_WINDOWS.get(codec, codec)
+    if codec and not codec.startswith(("utf", "ascii")):
+        texts = [sample.decode(one, "replace") for one in (guess.codec, *guess.others)]
+        possible = sample.decode(codec, "replace")
+        # with three others there may be more of them, the declared one among them
+        if "\ufffd" not in possible and (possible in texts or len(guess.others) >= 3):
+            if possible == texts[0]:
+                return codec, False, ()
+            words = f"the document declares {declared}; its words are as likely in {guess.codec}"
+            return codec, False, (words,)
+    said = f"the document declares {declared} and is not; " if declared else ""
+    likely = f" (or {' or '.join(guess.others)})" if guess.others else ""
+    words = f"{said}the encoding {guess.codec} is guessed{likely}; say `encoding` to fix it"
+    return guess.codec, True, (words,)

@@ -140,6 +140,25 @@ def convert(column: Written, currency: str, declared: Separator | None, found: E
     return Prices(minor, known, column.blank, faults)
 
 
+def read_numbers(texts: pa.Array, which: np.ndarray, currency: str) -> Prices:
+    """Minor units of the cells `which` of a column: numbers, in which a point is a decimal point.
+
+    They prove nothing of how the texts of the same file are written.
+    """
+    column = sort_written(pc.if_else(pa.array(which), texts, ""), currency)
+    return convert(column, currency, ".", Evidence())
+
+
+def merged(first: Prices, second: Prices) -> Prices:
+    """One column of two, of which each is blank where the other one is not."""
+    return Prices(
+        np.where(second.known, second.minor, first.minor),
+        first.known | second.known,
+        first.blank & second.blank,
+        {**first.faults, **second.faults},
+    )
+
+
 def _odd_price(
     text: str, currency: str, declared: Separator | None, separator: Separator | None
 ) -> int | Fault:

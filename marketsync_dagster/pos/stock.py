@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
+from marketsync_dagster.pos.headers.folding import fold
+from marketsync_dagster.pos.headers.known import LANGUAGES, words
 from marketsync_dagster.pos.kernels import as_bool, as_int, is_digits, matches, pc
 from marketsync_dagster.pos.money import Fault, Separator, read_number
 from marketsync_dagster.values.outcomes import StockStatus
@@ -16,27 +18,40 @@ from marketsync_dagster.values.outcomes import StockStatus
 MAX_QUANTITY = 10**12
 MAX_DIGITS = 12
 
-_STATUS_WORDS = {
-    StockStatus.IN_STOCK: "in stock, instock, in_stock, yes, y, 1, true, available, ok, in",
-    StockStatus.LIMITED_STOCK: "limited stock, limited_stock, limited, low stock, low, few left, "
-    "running low",
-    StockStatus.OUT_OF_STOCK: "out of stock, outofstock, out_of_stock, out-of-stock, out, no, n, "
-    "0, false, unavailable, not available, sold out, soldout, none",
-}
-STATUS: dict[str, str] = {
-    word.strip(): str(status)
-    for status, words in _STATUS_WORDS.items()
-    for word in words.split(",")
-}
-"""Lower-case word -> stock status."""
 
-ACTIVE: dict[str, bool] = {
-    **dict.fromkeys("yes y 1 true t active enabled on published".split(), True),
-    **dict.fromkeys(
-        "no n 0 false f inactive disabled off unpublished archived draft".split(), False
-    ),
-}
-"""Lower-case word -> whether the product is sold."""
+def word_key(text: str) -> str:
+    """How words are compared: folded, but for those with digits, where `-1` is not `1`."""
+    plain = " ".join(text.lower().split())
+    if any(sign.isdigit() for sign in plain):
+        return plain
+    return fold(plain) or plain
+
+
+def _table(lists: Mapping[Any, list[str]]) -> dict[str, Any]:
+    return {
+        word_key(word): meant
+        for meant, listed in lists.items()
+        for text in listed
+        for word in words(text)
+    }
+
+
+STATUS: dict[str, str] = _table(
+    {
+        str(StockStatus.IN_STOCK): [one.in_stock for one in LANGUAGES.values()],
+        str(StockStatus.LIMITED_STOCK): [one.limited_stock for one in LANGUAGES.values()],
+        str(StockStatus.OUT_OF_STOCK): [one.out_of_stock for one in LANGUAGES.values()],
+    }
+)
+"""`word_key` of a word -> stock status."""
+
+ACTIVE: dict[str, bool] = _table(
+    {
+        True: [one.yes for one in LANGUAGES.values()],
+        False: [one.no for one in LANGUAGES.values()],
+    }
+)
+"""`word_key` of a word -> whether the product is sold."""
 
 
 def read_quantities(
@@ -87,13 +102,14 @@ def read_quantity(text: str, separator: Separator | None) -> int | None:
 
 
 def read_words(texts: pa.Array, words: Mapping[str, Any]) -> tuple[list[Any], list[int]]:
-    """The meaning of each row (None where blank), and the rows whose word is unknown."""
+    """The meaning of each row (None where blank), and the rows whose word is unknown.
+
+    `words` is STATUS or ACTIVE.
+    """
     encoded = pc.dictionary_encode(texts)
-    distinct = [word.lower() for word in encoded.dictionary.to_pylist()]
-    meanings = [words.get(" ".join(word.split())) for word in distinct]
-    unknown = np.array(
-        [bool(word) and words.get(" ".join(word.split())) is None for word in distinct]
-    )
+    distinct = [word_key(word) for word in encoded.dictionary.to_pylist()]
+    meanings = [words.get(word) for word in distinct]
+    unknown = np.array([bool(word) and word not in words for word in distinct])
     indices = encoded.indices.to_numpy(zero_copy_only=False)
     bad = np.flatnonzero(unknown[indices]).tolist() if len(indices) else []
     return [meanings[index] for index in indices.tolist()], bad

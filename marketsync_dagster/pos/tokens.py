@@ -1,14 +1,14 @@
-"""From text to records: cells, and the physical line on which each record starts.
+"""From text to records by whole columns: cells, and the physical line on which each record starts.
 
 Two ways with the same result. `fast` finds line ends, quotes and delimiters with numpy, proves
 that the quoting is well formed, and lets pyarrow cut the cells. `careful` goes record by record
-in Python; it is for files whose quoting is not well formed. What cells mean is not known here.
+(`records`); it is for text whose quoting is not well formed. What cells mean is not known here.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+import codecs
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,23 +16,12 @@ import pyarrow as pa
 import pyarrow.csv as pc_csv
 
 from marketsync_dagster.pos.kernels import as_bool, pc
-from marketsync_dagster.pos.opening import line_at
-from marketsync_dagster.pos.reasons import refuse
+from marketsync_dagster.pos.lines import line_at
+from marketsync_dagster.pos.records import Odd, judge, placed_records, split_records
 
 QUOTE = 34
-_CONTENT = re.compile(r'"([^"]*+(?:""[^"]*+)*+)"')
-_END_OF_LINE = re.compile(r"\r\n|\n|\r")
-
-
-@dataclass(frozen=True)
-class Odd:
-    """A record outside the regular table. `reason` is empty where its cells are usable."""
-
-    line: int
-    cells: list[str]
-    reason: str = ""
-    height: int = 1
-    """How many physical lines it has."""
+_BEYOND = 200
+"""Records with so many more values than the header are looked at one by one."""
 
 
 @dataclass(frozen=True)
@@ -46,108 +35,39 @@ class Tokens:
     odd: list[Odd]
 
 
-def split_records(text: str, delimiter: str, line: int, file: str) -> Iterator[Odd]:
-    """Every record of `text`, blank ones too, from physical line `line` on.
-
-    A quote is special at the start of a value only (blanks before it are skipped). A quoted
-    value followed by more text makes its record `bad_quotes`. Raises ExtractError
-    unbalanced_quote, or truncated where the open quote is on the last line.
-    """
-    position, end = 0, len(text)
-    while position < end:
-        newline = _END_OF_LINE.search(text, position)
-        stop, after = (newline.start(), newline.end()) if newline else (end, end)
-        if text.find('"', position, stop) < 0:
-            yield Odd(line, text[position:stop].split(delimiter))
-            position, line = after, line + 1
-            continue
-        odd, position, lines = _quoted_record(text, position, stop, delimiter, line, file)
-        newline = _END_OF_LINE.match(text, position)
-        position = newline.end() if newline else position
-        yield odd
-        line += lines
-
-
-def _quoted_record(
-    text: str, start: int, line_end: int, delimiter: str, line: int, file: str
-) -> tuple[Odd, int, int]:
-    """One record with a quote in it; with where it ends and how many physical lines it has."""
-    cells: list[str] = []
-    position, spans, end = start, 1, len(text)
-    stop = line_end
-    while True:
-        opening = position
-        while opening < stop and text[opening] in " \t" and text[opening] != delimiter:
-            opening += 1
-        if opening < end and text[opening] == '"':
-            match = _CONTENT.match(text, opening)
-            if match is None:
-                raise _unclosed(text, opening, line + spans - 1, file)
-            breaks = len(_END_OF_LINE.findall(match.group()))
-            following = match.end()
-            while following < end and text[following] in " \t" and text[following] != delimiter:
-                following += 1
-            if following < end and text[following] not in (delimiter, "\r", "\n"):
-                if breaks or spans > 1:
-                    where = line + spans - 1
-                    raise refuse("unbalanced_quote", f"{file}, line {where}: unbalanced quote")
-                return Odd(line, text[start:stop].split(delimiter), "bad_quotes"), stop, 1
-            spans += breaks
-            cells.append(match.group(1).replace('""', '"'))
-            position = following
-            if breaks:
-                newline = _END_OF_LINE.search(text, position)
-                stop = newline.start() if newline else end
-        else:
-            cut = text.find(delimiter, position, stop)
-            cells.append(text[position : cut if cut >= 0 else stop])
-            position = cut if cut >= 0 else stop
-        if position >= end or text[position] != delimiter:
-            return Odd(line, cells, height=spans), position, spans
-        position += 1
-
-
-def _unclosed(text: str, opening: int, line: int, file: str) -> Exception:
-    if _END_OF_LINE.search(text, opening) is None:
-        return refuse("truncated", f"{file}, line {line}: the file ends inside a quoted value")
-    return refuse(
-        "unbalanced_quote", f"{file}, line {line}: a quote is opened here and never closed"
-    )
-
-
-def judge(record: Odd, width: int, delimiter: str) -> Odd | None:
-    """None for a blank record; else the record cut to `width` cells, or with its reason."""
-    cells = record.cells
-    if not any(cell.strip() for cell in cells):
-        return None
-    if record.reason:
-        return record
-    if len(cells) < width:
-        return Odd(record.line, cells, "too_few_columns")
-    if any(cell.strip() for cell in cells[width:]):
-        return Odd(record.line, cells, "too_many_columns")
-    if any(_swallows(cell, width, delimiter) for cell in cells):
-        return Odd(record.line, cells, "swallowed_lines")
-    return Odd(record.line, cells[:width])
-
-
-def _swallows(cell: str, width: int, delimiter: str) -> bool:
-    """A value with as many delimiters per line break as whole records would have."""
-    if "\n" not in cell and "\r" not in cell:
-        return False
-    breaks = len(_END_OF_LINE.findall(cell))
-    return cell.count(delimiter) == breaks * (width - 1)
-
-
 def careful(
-    data: bytes, start: int, delimiter: str, width: int, wanted: Sequence[int], file: str
+    data: bytes,
+    start: int,
+    delimiter: str,
+    width: int,
+    wanted: Sequence[int],
+    file: str,
+    line: int | None = None,
 ) -> Tokens:
-    """All records after byte `start`, one by one."""
-    first_line = line_at(data, start)
+    """All records after byte `start`, one by one; `line` is the one on which it stands."""
+    return careful_part(data[start:], delimiter, width, wanted, file, line or line_at(data, start))[
+        0
+    ]
+
+
+def careful_part(
+    data: bytes,
+    delimiter: str,
+    width: int,
+    wanted: Sequence[int],
+    file: str,
+    line: int,
+    *,
+    whole: bool = True,
+) -> tuple[Tokens, int]:
+    """The records of `data` and how many bytes they take; not `whole`: more may follow."""
     cells: list[list[str]] = [[] for _ in wanted]
     lines: list[int] = []
     odd: list[Odd] = []
-    for record in split_records(data[start:].decode("utf-8"), delimiter, first_line, file):
+    # a character may be cut where more follows
+    text, end_of_text = codecs.utf_8_decode(data, "strict", whole)
+    end = 0
+    for record, end in placed_records(text, delimiter, line, file, whole=whole):  # noqa: B007
         judged = judge(record, width, delimiter)
         if judged is None:
             continue
@@ -158,21 +78,61 @@ def careful(
         for column, index in zip(cells, wanted, strict=True):
             column.append(judged.cells[index])
     columns = [pa.array(column, pa.string()) for column in cells]
-    return Tokens(columns, np.array(lines, np.int64), odd)
+    taken = end_of_text - len(text[end:].encode("utf-8"))
+    return Tokens(columns, np.array(lines, np.int64), odd), taken
 
 
 def tokenise(
-    data: bytes, start: int, delimiter: str, width: int, wanted: Sequence[int], file: str
+    data: bytes,
+    start: int,
+    delimiter: str,
+    width: int,
+    wanted: Sequence[int],
+    file: str,
+    line: int | None = None,
 ) -> Tokens:
-    """All records after byte `start` of `data`; `width` is the number of the header's cells."""
-    tokens = fast(data, start, delimiter, width, wanted, file)
+    """All records after byte `start` of `data`; `width` is the number of the header's cells.
+
+    `line` is the physical line on which `start` stands; None: `data` begins on line 1.
+    """
+    tokens = fast(data, start, delimiter, width, wanted, file, line)
     if tokens is None:
-        tokens = careful(data, start, delimiter, width, wanted, file)
+        tokens = careful(data, start, delimiter, width, wanted, file, line)
     return tokens
 
 
+def whole_records(data: bytes, delimiter: str) -> int | None:
+    """Where the last record of `data` ends for certain, though more may follow; 0: nowhere.
+
+    None where the quoting is not well formed: then only `careful_part` can say.
+    """
+    body = np.frombuffer(data, np.uint8)
+    # a CR at the end may be the first half of a line end
+    if b'"' not in data:
+        end = max(data.rfind(b"\n"), data.rfind(b"\r", 0, len(data) - 1))
+        # and one before an LF is never its end
+        return end + 1
+    quotes = np.flatnonzero(body == QUOTE)
+    ends = np.flatnonzero((body == 10) | (body == 13))
+    following = np.minimum(ends + 1, len(body) - 1)
+    half = (body[ends] == 13) & ((body[following] == 10) | (ends == len(body) - 1))
+    ends = ends[~half]
+    outside = ends[np.searchsorted(quotes, ends) % 2 == 0]
+    if not len(outside):
+        return 0 if _well_formed(body, quotes[: len(quotes) // 2 * 2], ord(delimiter)) else None
+    end = int(outside[-1]) + 1
+    inside = quotes[quotes < end]
+    return end if _well_formed(body[:end], inside, ord(delimiter)) else None
+
+
 def fast(
-    data: bytes, start: int, delimiter: str, width: int, wanted: Sequence[int], file: str
+    data: bytes,
+    start: int,
+    delimiter: str,
+    width: int,
+    wanted: Sequence[int],
+    file: str,
+    line: int | None = None,
 ) -> Tokens | None:
     """The same as `careful`, by whole columns; None where the quoting is not well formed."""
     if not delimiter.isascii() or start >= len(data):
@@ -182,7 +142,7 @@ def fast(
     if len(quotes) and not _well_formed(body, quotes, ord(delimiter)):
         return None
     starts, ends, lines, multiline = _records(body, quotes)
-    lines = lines + line_at(data, start) - 1
+    lines = lines + (line or line_at(data, start)) - 1
     delimiters = np.flatnonzero(body == ord(delimiter))
     if len(quotes):
         delimiters = delimiters[np.searchsorted(quotes, delimiters) % 2 == 0]
@@ -195,6 +155,8 @@ def fast(
         return Tokens([pa.array([], pa.string()) for _ in wanted], np.array([], np.int64), [])
     # an export with a delimiter at the end of each line has one empty cell more than its header
     usual = max(_most_common(cells[filled]), width)
+    if usual > width + _BEYOND:
+        usual = width
     by_hand = filled & ((cells != usual) | multiline)
     arrays = _cut(data, start, delimiter, usual, wanted, width, len(quotes) > 0)
     regular = (cells == usual) & (ends > starts)
