@@ -12,7 +12,7 @@ from benchmarks.figures import Figure, shown, versions
 
 NAMES = (
     "calls", "push", "push_postgres", "push_no_delay", "rows", "partial", "run", "memory",
-    "explain", "history", "latency",
+    "explain", "history", "latency", "extract", "corpus",
 )  # fmt: skip
 
 

@@ -30,8 +30,8 @@ from marketsync_dagster.catalog.mapping import map_skus
 from marketsync_dagster.catalog.schemas import CATALOG, EXTRACT, FEED, SKU_MAPPING, validate
 from marketsync_dagster.config.channels import Channel, MappingSettings
 from marketsync_dagster.ledger.listings import LISTING_COLUMNS
-from marketsync_dagster.pos.extract import read_csv_extract
 from marketsync_dagster.pos.model import Extract, ExtractSpec
+from marketsync_dagster.pos.read import read_extract
 from marketsync_dagster.push.plan import Base, PlanOptions, make_plan
 from marketsync_dagster.stages.catalog import named_catalog
 
@@ -86,7 +86,7 @@ def ours(extract: Path, known: Path, channel: Channel, spent: Spent) -> int:
     """Extract, catalog, mapping, feed and plan, each validated; the plan's rows to send."""
     outlet = channel.outlet
     with spent.on("reading"):
-        read = read_csv_extract(extract, SPEC, file=extract.name)
+        read = read_extract(extract, SPEC, file=extract.name)
     with spent.on("catalog, mapping and feed"):
         catalog = named_catalog(read.frame, "extract")
         mapping = map_skus(
