@@ -35,7 +35,7 @@ _EXPECTED = {
     "list_type": "a list",
     "path_type": "a path",
     "string_too_short": "text that is not empty",
-    "string_too_long": "a single character",
+    "string_too_long": "at most 8 characters",
 }
 
 

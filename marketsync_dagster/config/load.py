@@ -54,8 +54,12 @@ def load_settings(path: Path | None = None) -> Settings:
     `marketsync.yaml:14: channels[1].guard.max_changed_share: expected ..., got ...`.
     """
     file = (path or find_config()).absolute()
+    return read_settings(_bytes_of(file, display(file)), file)
+
+
+def read_settings(raw: bytes, file: Path) -> Settings:
+    """Check `raw` as if it stood in `file`, which need not be so; raises as `load_settings`."""
     shown_as = display(file)
-    raw = _bytes_of(file, shown_as)
     try:
         document = read_yaml(raw)
     except YamlMistakes as error:

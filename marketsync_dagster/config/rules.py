@@ -9,13 +9,18 @@ import os
 import re
 from collections.abc import Callable, Hashable, Iterator
 from decimal import Decimal
-from fnmatch import translate
 from typing import TYPE_CHECKING
 
 from marketsync_dagster.config.accounts import PasonsAccount, TrackerAccount
 from marketsync_dagster.config.pasons import STORE_PLACE
 from marketsync_dagster.config.problems import Problem, Problems, closest
 from marketsync_dagster.config.secrets import references
+from marketsync_dagster.config.source_rules import (
+    no_extract_is_read_for_two_outlets,
+    outlets_name_their_sources,
+    outlets_say_what_their_source_takes,
+    sources_tell_outlets_apart,
+)
 from marketsync_dagster.values.money import to_minor
 
 if TYPE_CHECKING:
@@ -25,7 +30,7 @@ if TYPE_CHECKING:
 
 def check_settings(settings: Settings) -> None:
     """Raise `Problems` naming every rule that is broken, each with its path in the file."""
-    found = list(_channels_name_what_exists(settings))
+    found = [*_channels_name_what_exists(settings), *outlets_name_their_sources(settings)]
     if not found:  # the other rules follow the names
         for rule in _RULES:
             found.extend(rule(settings))
@@ -187,27 +192,6 @@ def _mapping_files_are_of_one_platform(settings: Settings) -> Iterator[Problem]:
             )
 
 
-def _no_extract_is_read_for_two_outlets(settings: Settings) -> Iterator[Problem]:
-    folders: dict[str, list[tuple[str, str, re.Pattern[str]]]] = {}
-    for name, outlet in settings.outlets.items():
-        pattern = outlet.extract.pattern
-        beside = folders.setdefault(os.path.normpath(outlet.extract.path), [])
-        taken = re.compile(translate(pattern))
-        for other, theirs, takes in beside:
-            if pattern == theirs:
-                yield Problem(
-                    f"expected files of its own, got the path and pattern of outlets.{other}",
-                    ("outlets", name, "extract", "path"),
-                )
-            elif takes.match(pattern) or taken.match(theirs):
-                yield Problem(
-                    f"expected files of its own, got '{pattern}' beside '{theirs}' of "
-                    f"outlets.{other} in one folder: one of them takes the files of both",
-                    ("outlets", name, "extract", "pattern"),
-                )
-        beside.append((name, pattern, taken))
-
-
 def _prices_fit_the_currency(settings: Settings) -> Iterator[Problem]:
     for index, channel in enumerate(settings.channels):
         currency = settings.currency_of(channel.outlet)
@@ -244,6 +228,8 @@ _RULES: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
     _stores_can_be_written,
     _catalog_scopes_are_of_one_platform,
     _mapping_files_are_of_one_platform,
-    _no_extract_is_read_for_two_outlets,
+    sources_tell_outlets_apart,
+    outlets_say_what_their_source_takes,
+    no_extract_is_read_for_two_outlets,
     _prices_fit_the_currency,
 )

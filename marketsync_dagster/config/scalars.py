@@ -13,7 +13,16 @@ from pathlib import Path
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+)
+
+from marketsync_dagster.config.problems import Problem
 
 CURRENCIES = frozenset(
     "AED AFN ALL AMD ANG AOA ARS AUD AWG AZN BAM BBD BDT BGN BHD BIF BMD BND BOB BRL BSD BTN BWP "
@@ -25,6 +34,49 @@ CURRENCIES = frozenset(
     "UAH UGX USD UYU UZS VES VND VUV WST XAF XCD XCG XOF XPF YER ZAR ZMW ZWG".split()
 )
 """ISO 4217 codes in use; a code that is none of them (KSH, TL) is a slip of the pen."""
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://|^\s*[A-Za-z][A-Za-z0-9+.-]+:/|^[^/\\]+@[^/\\]+:")
+"""`sftp://host`, with a slash too few, `joe@host:folder`; `C:/x` is a folder of Windows."""
+
+LOCAL_CURRENCIES: dict[str, tuple[str, ...]] = {
+    name: tuple(codes.split())
+    for names, codes in {
+        "KSH KSHS": "KES",
+        "TSH TSHS TZSH": "TZS",
+        "USH USHS UGSH": "UGX",
+        "SH SHS": "KES TZS UGX",
+        "TL YTL LIRA": "TRY",
+        "NIS SHEKEL": "ILS",
+        "RS RUPEE RUPEES": "INR PKR LKR",
+        "DH DHS DIRHAM": "AED MAD",
+        "SR": "SAR",
+        "QR": "QAR",
+        "KD": "KWD",
+        "BD": "BHD",
+        "RO": "OMR",
+        "JD": "JOD",
+        "LE": "EGP",
+        "CFA FCFA": "XOF XAF",
+        "EURO EUROS": "EUR",
+        "US$": "USD",
+        "STG": "GBP",
+        "RMB": "CNY",
+        "KM": "BAM",
+        "DIN": "RSD",
+        "LEV LV": "BGN",
+        "LEI": "RON MDL",
+        "ZL": "PLN",
+        "KC": "CZK",
+        "FT": "HUF",
+        "NAIRA": "NGN",
+        "RAND": "ZAR",
+        "CEDI GHC": "GHS",
+        "BIRR": "ETB",
+        "FRW": "RWF",
+        "TK": "BDT",
+    }.items()
+    for name in names.split()
+}
+"""What currencies are called where they are used, in capitals -> the codes that may be meant."""
 
 
 class Section(BaseModel):
@@ -51,7 +103,9 @@ def _zone(text: str) -> str:
 
 def _currency(text: str) -> str:
     if text not in CURRENCIES:
-        raise ValueError("expected a three-letter ISO 4217 currency such as KES")
+        meant = " or ".join(LOCAL_CURRENCIES.get(text.strip().upper(), ()))
+        such = f"{meant} for {text.strip()}" if meant else "KES"
+        raise ValueError(f"expected a three-letter ISO 4217 currency such as {such}")
     return text
 
 
@@ -65,9 +119,17 @@ def _day(text: str) -> str:
     return text
 
 
-def _path(value: Any) -> Any:
+def _path(value: Any, info: ValidationInfo) -> Any:
     if isinstance(value, str) and (not value.strip() or "\0" in value):
         raise ValueError("expected a path")
+    if isinstance(value, str) and _ADDRESS.search(value):
+        # it may hold a password: no part of it is ever shown
+        if info.field_name == "path":
+            raise Problem(
+                "expected a folder, got an address (not shown): say `url:` instead, in a source "
+                "under `sources`"
+            )
+        raise Problem("expected a file of this machine, got an address (not shown)")
     return value
 
 

@@ -118,5 +118,8 @@ def references(settings: Settings) -> Iterator[Reference]:
         for at, ref in refs.items():
             if ref is not None:
                 yield Reference(("accounts", name, *at), ref, name)
+    for name, source in settings.sources.items():
+        for at, ref in source.references():
+            yield Reference(("sources", name, *at), ref)
     for index, target in enumerate(settings.alerts.targets):
         yield Reference(("alerts", "targets", index), target)

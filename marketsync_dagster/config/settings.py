@@ -1,7 +1,8 @@
 """The whole of marketsync.yaml: what may be said in it, and what holds when nothing is said.
 
-The sections are `config.outlets`, `config.accounts` and `config.channels`, and can be imported
-from here. Rules over several sections are `config.rules`; reading the file is `config.load`.
+The sections are `config.outlets`, `config.sources`, `config.accounts` and `config.channels`, and
+can be imported from here. Rules over several sections are `config.rules`; reading the file is
+`config.load`.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ from marketsync_dagster.config.channels import (
 )
 from marketsync_dagster.config.outlets import COLUMNS, Defaults, ExtractSettings, Outlet
 from marketsync_dagster.config.scalars import Cron, Name, Number, Section, Whole
+from marketsync_dagster.config.sources import OutletRule, SourceSettings
 
 __all__ = [
     "COLUMNS",
@@ -49,6 +51,7 @@ __all__ = [
     "GuardSettings",
     "MappingSettings",
     "Outlet",
+    "OutletRule",
     "PasonsAccount",
     "PasonsAuth",
     "PasonsRequest",
@@ -62,6 +65,7 @@ __all__ = [
     "Schedules",
     "SecretRef",
     "Settings",
+    "SourceSettings",
     "StockSettings",
     "Timeouts",
     "TrackerAccount",
@@ -115,6 +119,7 @@ class Settings(Section):
 
     version: Literal[1]
     defaults: Defaults = Defaults()
+    sources: dict[Name, SourceSettings] = Field(default_factory=dict)
     outlets: dict[Name, Outlet] = Field(min_length=1)
     accounts: dict[Name, Account] = Field(default_factory=dict)
     channels: list[Channel] = Field(default_factory=list)
@@ -149,6 +154,10 @@ class Settings(Section):
     def timezone_of(self, outlet: str) -> str:
         return self.outlets[outlet].timezone or self.defaults.timezone
 
+    def source_of(self, outlet: str) -> SourceSettings | None:
+        """The shared source of an outlet; None where it has a directory of its own."""
+        return self.sources.get(self.outlets[outlet].extract.source)
+
     def platform_of(self, channel: Channel) -> str:
         return self.accounts[channel.account].platform
 
@@ -171,7 +180,9 @@ class Settings(Section):
     @model_validator(mode="after")
     def _parts_fit_together(self) -> Self:
         from marketsync_dagster.config.rules import check_settings, note_secrets
+        from marketsync_dagster.config.source_rules import take_over
 
         check_settings(self)
+        take_over(self)
         note_secrets(self)
         return self

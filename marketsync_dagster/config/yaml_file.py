@@ -47,6 +47,11 @@ for _tag, _pattern, _first in (
     _Loader.add_implicit_resolver(_tag, re.compile(rf"^(?:{_pattern})$"), [*_first, ""])
 
 
+def compose(text: str) -> yaml.Node | None:
+    """The nodes of a text, with their places; yaml.YAMLError as it comes."""
+    return yaml.compose(text, Loader=_Loader)
+
+
 class YamlMistakes(ValueError):
     """What is wrong with the text as YAML, each with its line and path."""
 
@@ -83,7 +88,7 @@ def read_yaml(raw: bytes, environment: Mapping[str, str] = os.environ) -> Docume
         line = raw[: error.start].count(b"\n") + 1
         raise YamlMistakes([(line, (), "expected UTF-8 text, got other bytes")]) from None
     try:
-        node = yaml.compose(text, Loader=_Loader)
+        node = compose(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = mark.line + 1 if mark else 1

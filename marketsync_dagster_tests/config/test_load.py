@@ -66,7 +66,7 @@ _BAD: list[tuple[str, str, str]] = [
     ("extracts/a}", 'extracts/a, patern: "*"}', "(did you mean 'pattern'?), got an unknown one"),
     ("extracts/a}", "extracts/a, pattern: ../*.csv}", "a file name pattern without folders"),
     ("extracts/a}", "extracts/a, duplicates: frist}", "(did you mean 'first'?), got \"frist\""),
-    ("extracts/a}", "extracts/a, delimiter: ';;'}", "expected a single character"),
+    ("extracts/a}", "extracts/a, delimiter: ';;;;;;;;;'}", "expected at most 8 characters"),
     ("extracts/a}", "extracts/a, encoding: utf-9}", "expected an encoding such as utf-8"),
     ("extracts/a}", "extracts/a, time_pattern: '*.csv'}", "expected a pattern for file names"),
     ("extracts/a}", "extracts/a, columns: {skuu: X}}", "(did you mean 'sku'?), got an unknown"),
@@ -261,3 +261,46 @@ def test_loading_reads_no_secret(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     for name in ("TRACK_A_KEY", "TRACK_B_KEY", "PAS_A_KEY"):
         monkeypatch.delenv(name, raising=False)
     assert load(tmp_path, VALID).accounts
+
+
+_CANARY = "Sup3rSecretCanary"
+_ADDRESSES = [
+    f"sftp://joe:{_CANARY}@host/folder",
+    f"https://shop.example/feed/{_CANARY}",
+    f"s3://bucket/x?token={_CANARY}",
+    f" FTP://{_CANARY}",
+    f"sftp:/joe:{_CANARY}@host/folder",
+    f"a/sftp://joe:{_CANARY}@host",
+    f"joe:{_CANARY}@host:/folder",
+]
+_FOLDER = "an address (not shown): say `url:` instead, in a source under `sources`"
+
+
+@pytest.mark.parametrize("address", _ADDRESSES)
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("extracts/a", "'{}'", f"outlets.a.extract.path: expected a folder, got {_FOLDER}"),
+        (
+            "version: 1",
+            "version: 1\nsources: {{s: {{kind: directory, path: '{}'}}}}",
+            f"sources.s.path: expected a folder, got {_FOLDER}",
+        ),
+        (
+            "account: track_a}",
+            "account: track_a, mapping: {{file: '{}'}}}}",
+            "mapping.file: expected a file of this machine, got an address (not shown)",
+        ),
+    ],
+)
+def test_an_address_where_a_path_is_expected_is_refused_and_never_shown(
+    tmp_path: Path, old: str, new: str, words: str, address: str
+) -> None:
+    found = mistakes(tmp_path, _changed(old, new.format(address)))
+    assert any(words in line for line in found), found
+    assert _CANARY not in "".join(found)
+
+
+@pytest.mark.parametrize("path", [r"C:\x", "C:/x", "c://x", r"\\server\share", "shop:1/x", "a:b"])
+def test_a_path_of_windows_is_no_address(tmp_path: Path, path: str) -> None:
+    assert mistakes(tmp_path, _changed("extracts/a", f"'{path}'")) == []

@@ -1,4 +1,4 @@
-"""Cron expressions: what the configuration takes, Dagster takes."""
+"""Cron expressions: what the configuration takes, Dagster takes. Currencies by their codes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from marketsync_dagster.config.scalars import Cron
+from marketsync_dagster.config.scalars import CURRENCIES, LOCAL_CURRENCIES, Cron, Currency
 
 CRON: TypeAdapter[str | None] = TypeAdapter(Cron)
 
@@ -51,3 +51,10 @@ def test_dagster_takes_whatever_is_taken_here(text: str) -> None:
 
     if _taken(text):
         assert is_valid_cron_string(text)
+
+
+def test_a_local_name_of_a_currency_is_answered_with_its_code() -> None:
+    with pytest.raises(ValidationError, match="such as KES for KSh"):
+        TypeAdapter(Currency).validate_python("KSh")
+    assert not LOCAL_CURRENCIES.keys() & CURRENCIES
+    assert {code for codes in LOCAL_CURRENCIES.values() for code in codes} <= CURRENCIES

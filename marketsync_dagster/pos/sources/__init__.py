@@ -1,0 +1,1 @@
+"""Where extracts come from: a directory, a file store, a database, a system's own interface."""
