@@ -6,8 +6,10 @@ import os
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
+from marketsync_dagster.cli.check_shared import check_shared
+from marketsync_dagster.cli.check_sources import check_sources, folder_findings
+from marketsync_dagster.cli.outlets import channel_line
 from marketsync_dagster.cli.output import counted
 from marketsync_dagster.cli.session import config_file
 from marketsync_dagster.config.load import display, load_settings
@@ -17,7 +19,6 @@ from marketsync_dagster.config.secrets import references
 from marketsync_dagster.config.settings import Settings
 from marketsync_dagster.config.yaml_file import Document, read_yaml
 from marketsync_dagster.values.errors import ExtractError, MarketSyncError
-from marketsync_dagster.values.times import utcnow
 
 
 @dataclass
@@ -51,7 +52,10 @@ def check_configuration() -> Report:
         report.errors = error.mistakes
         return report
     document = read_yaml(settings.file.read_bytes())
-    for check in (_extracts, _headers, _mapping_files, _secrets, _channels):
+    for check in (
+        *(_extracts, check_sources, _headers, check_shared),
+        *(_mapping_files, _secrets, _channels),
+    ):
         for kind, at, message in check(settings):
             mistake = _mistake(report.file, document, at, message)
             (report.errors if kind == "error" else report.warnings).append(mistake)
@@ -71,24 +75,11 @@ def _mistake(file: str, document: Document, at: At, message: str) -> Mistake:
 
 
 def _extracts(settings: Settings) -> Found:
-    from marketsync_dagster.pos.files import find_extracts
-
     for name, outlet in settings.outlets.items():
-        at: At = ("outlets", name, "extract", "path")
-        folder = settings.root / outlet.extract.path
-        if not folder.exists():
-            yield "error", at, f"expected a folder, got nothing at {display(folder)}"
-        elif not folder.is_dir():
-            yield "error", at, f"expected a folder, got a file at {display(folder)}"
-        else:
-            try:
-                files = find_extracts(folder, outlet.extract.pattern)
-            except MarketSyncError as error:
-                yield "error", at, f"expected a folder that can be read, got: {error.message}"
-                continue
-            if not files:
-                message = f"expected files like {outlet.extract.pattern}, got none yet"
-                yield "warning", at, f"{message} in {display(folder)}{_others(folder)}"
+        said = outlet.extract
+        if said.shared is None and said.path is not None:
+            at: At = ("outlets", name, "extract", "path")
+            yield from folder_findings(at, settings.root / said.path, said.patterns)
 
 
 def _headers(settings: Settings) -> Found:
@@ -96,17 +87,24 @@ def _headers(settings: Settings) -> Found:
 
     What else may be wrong with a file is the file's matter, and the run's: `check-extract`.
     """
-    from marketsync_dagster.pos.files import find_extracts, in_order
+    from marketsync_dagster.pos.sources.directory import DirectorySource
+    from marketsync_dagster.stages.choosing import in_order
+    from marketsync_dagster.stages.reading import reading_of
 
     for name, outlet in settings.outlets.items():
         said = outlet.extract
+        if said.shared is not None or said.path is None or said.preset != "generic":
+            continue  # presets know their columns, and shared files are about several outlets
         try:
-            found = find_extracts(settings.root / said.path, said.pattern)
-            if not found:
-                continue
-            zone = ZoneInfo(settings.timezone_of(name))
-            newest, *_ = in_order(found, now=utcnow(), pattern=said.time_pattern, zone=zone)[-1]
-            _read_header(newest.path, said)
+            folder, reading = settings.root / said.path, reading_of(settings, name)
+            files: list[Path] = []
+            for pattern in said.patterns:
+                found = DirectorySource(folder, [pattern]).look()
+                if found:
+                    newest, *_ = in_order(reading, found)[-1]
+                    files.append(folder / newest.name)
+            for words in _read_headers(files, said, settings.currency_of(name)):
+                yield "warning", ("outlets", name, "extract", "columns"), words
         except ExtractError as error:
             if error.code in _OF_COLUMNS:
                 at = ("columns",) if said.columns else ()
@@ -115,25 +113,40 @@ def _headers(settings: Settings) -> Found:
                 yield "error", ("outlets", name, "extract", "time_pattern"), error.message
 
 
-def _read_header(file: Path, said: ExtractSettings) -> None:
-    """ExtractError if the file has not the columns that are asked for."""
-    from marketsync_dagster.pos.columns import choose
-    from marketsync_dagster.pos.dialect import find_dialect
-    from marketsync_dagster.pos.opening import open_text
+def _read_headers(files: list[Path], said: ExtractSettings, currency: str) -> list[str]:
+    """What is said of columns that are not read and look as if they should be, in files that are
+    read together. ExtractError if one has not the columns that are asked for."""
+    found = [_read_header(file, said, currency, alone=len(files) == 1) for file in files]
+    if files and all(words is None for words in found):
+        _read_header(files[0], said, currency, alone=True)
+    return [one for words in found for one in words or ()]
+
+
+def _read_header(
+    file: Path, said: ExtractSettings, currency: str, *, alone: bool
+) -> list[str] | None:
+    """As `_read_headers`; None: a table of stock, which needs products beside it."""
+    from marketsync_dagster.pos.columns import choose, left_out, left_out_words
+    from marketsync_dagster.pos.layouts import stock_layout
+    from marketsync_dagster.pos.model import ExtractSpec
+    from marketsync_dagster.pos.readers.csv import open_csv
 
     shown = display(file)
-    opened = open_text(file, said.encoding, shown)
-    dialect = find_dialect(opened.data, said.delimiter, said.columns, shown)
-    choose(dialect.headers, said.columns, shown, dialect.header_line)
-
-
-def _others(folder: Path) -> str:
-    """What lies in a folder instead of what was looked for."""
-    there = sorted(one.name for one in folder.iterdir() if one.is_file() and one.name[0] != ".")
-    if not there:
-        return ""
-    more = f" and {len(there) - 1} more" if len(there) > 1 else ""
-    return f", only {there[0]}{more} (see `pattern`)"
+    document = open_csv(
+        file,
+        delimiter=said.delimiter,
+        encoding=said.encoding,
+        configured=said.columns,
+        file=shown,
+    )
+    if not alone and stock_layout(document.headers, ExtractSpec(columns=said.columns)) is not None:
+        return None
+    line = document.dialect.header_line
+    chosen = choose(document.headers, said.columns, shown, line, currency)
+    if not said.columns:
+        return []
+    missed = left_out(document.headers, chosen, currency)
+    return [f"{shown}: {left_out_words(*one)}" for one in missed.items()]
 
 
 def _mapping_files(settings: Settings) -> Found:
@@ -172,7 +185,9 @@ def _channels(settings: Settings) -> Found:
     used = {channel.outlet for channel in settings.channels}
     for outlet in settings.outlets:
         if outlet not in used:
-            yield "warning", ("outlets", outlet), "no channel shows this outlet"
+            line = channel_line(settings, outlet)
+            message = f"no channel shows this outlet (below `channels`: {line})"
+            yield "warning", ("outlets", outlet), message
     used = {channel.account for channel in settings.channels}
     for account in settings.accounts:
         if account not in used:
