@@ -87,6 +87,22 @@ COMMANDS: dict[str, list[list[str]]] = {
         *(["extracts/main/main_2026-11-20.csv", "--columns", word] for word in ODD),
         *(["extracts/main/main_2026-11-20.csv", "--columns", "sku=Nix"], ["extracts"]),
         ["extracts/main/main_2026-11-20.csv", "--columns", "sku=SKU,sku=Name"],
+        *(
+            ["extracts/main/main_2026-11-20.csv", option, word]
+            for word in ("", "nix", "\x1b[2J", "1,2")
+            for option in (
+                *("--preset", "--decimal", "--coverage", "--duplicates", "--weighed"),
+                *("--numeric-identifiers", "--encoding"),
+            )
+        ),
+        *(
+            ["extracts/main/main_2026-11-20.csv", option, ""]
+            for option in ("--outlet", "--records", "--delimiter", "--sheet")
+        ),
+        ["extracts/main/main_2026-11-20.csv", "--delimiter", "||"],
+        ["extracts/main/main_2026-11-20.csv", "--outlet"],
+        *(["extracts/main/main_2026-11-20.csv", "--against", word] for word in ODD),
+        *(["extracts/main/main_2026-11-20.csv", "--out", word] for word in ODD),
     ],
     "run": [
         *([word] for word in ODD if word != "-"),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import time
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -12,7 +13,8 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from marketsync_dagster.pos import files
-from marketsync_dagster.pos.files import Sight, archive, extract_time, find_extracts, is_settled
+from marketsync_dagster.pos.files import Sight, extract_time, is_settled
+from marketsync_dagster.pos.sources.directory import DirectorySource
 from marketsync_dagster.values.errors import ExtractError
 
 NAIROBI = ZoneInfo("Africa/Nairobi")
@@ -24,58 +26,6 @@ def put(path: Path, text: str = "sku,price\nA,1\n", mtime: float | None = None) 
     if mtime is not None:
         os.utime(path, (mtime, mtime))
     return path
-
-
-def test_extracts_are_found_newest_last(tmp_path: Path) -> None:
-    put(tmp_path / "b.csv", mtime=1000)
-    put(tmp_path / "a.csv", mtime=2000)
-    put(tmp_path / "c.CSV", mtime=1000)
-    found = find_extracts(tmp_path, "*.csv")
-    assert [file.path for file in found] == [
-        tmp_path / name for name in ("b.csv", "c.CSV", "a.csv")
-    ]
-    assert found[0].size == 14
-    assert found[0].mtime == 1000
-
-
-@pytest.mark.parametrize(
-    "name",
-    [".a.csv", "a.csv.tmp", "a.csv.part", "a.csv.crdownload", "a.csv~", "a.txt", "a.csv.swp"],
-)
-def test_unfinished_and_foreign_names_are_passed_over(tmp_path: Path, name: str) -> None:
-    put(tmp_path / name)
-    pattern = "*.csv" if name == "a.txt" else "*"
-    assert find_extracts(tmp_path, pattern) == []
-
-
-def test_directories_and_what_is_below_them_are_passed_over(tmp_path: Path) -> None:
-    (tmp_path / "old.csv").mkdir()
-    put(tmp_path / "old.csv" / "a.csv")
-    assert find_extracts(tmp_path, "*.csv") == []
-
-
-def test_a_directory_that_cannot_be_listed_is_an_error_and_not_no_files(tmp_path: Path) -> None:
-    with pytest.raises(ExtractError) as caught:
-        find_extracts(tmp_path / "absent", "*.csv")
-    assert caught.value.code == "unlistable"
-    with pytest.raises(ExtractError) as caught:
-        find_extracts(put(tmp_path / "a.csv"), "*.csv")
-    assert caught.value.code == "unlistable"
-
-
-def test_a_link_that_leaves_the_directory_is_refused(tmp_path: Path) -> None:
-    inside = tmp_path / "in"
-    inside.mkdir()
-    (inside / "a.csv").symlink_to(put(tmp_path / "secret.csv"))
-    with pytest.raises(ExtractError) as caught:
-        find_extracts(inside, "*.csv")
-    assert caught.value.code == "outside"
-
-
-def test_a_link_within_the_directory_is_followed(tmp_path: Path) -> None:
-    put(tmp_path / "2026.dat")
-    (tmp_path / "latest.csv").symlink_to("2026.dat")
-    assert [file.path.name for file in find_extracts(tmp_path, "*.csv")] == ["latest.csv"]
 
 
 def sight(
@@ -115,31 +65,24 @@ def test_a_half_written_file_is_waited_for_and_a_renamed_one_is_not(
     assert is_settled(now, moment, before) is settled
 
 
-def test_a_look_sees_size_and_line_end(tmp_path: Path) -> None:
-    path = put(tmp_path / "a.csv", "a,b\nc", mtime=50)
-    seen = files.look(path)
-    assert (seen.size, seen.mtime, seen.ends_with_newline) == (5, 50, False)
-    assert files.look(put(path, "a,b\n")).ends_with_newline
-    path.write_bytes("a\r\n".encode("utf-16-le"))
-    assert files.look(path).ends_with_newline
-    path.write_bytes(b"")
-    assert files.look(path).size == 0
-
-
 def test_a_file_that_was_just_renamed_into_place_is_whole_at_the_first_look(
     tmp_path: Path,
 ) -> None:
-    written = put(tmp_path / "prices.csv.part", "a,b\n1,2\n")
-    seen = files.look(written)
-    assert not is_settled(seen, seen.mtime + 1)
+    source = DirectorySource(tmp_path, ["*"])
+
+    def is_whole() -> bool:
+        (seen,) = source.look()
+        assert seen.modified is not None
+        return source.is_settled(seen, None, seen.modified + 1)
+
+    written = put(tmp_path / "prices", "a,b\n1,2\n")
+    assert not is_whole()
     time.sleep(0.1)  # a till closes its file before it renames it
     placed = written.rename(tmp_path / "prices.csv")
-    seen = files.look(placed)
-    assert is_settled(seen, seen.mtime + 1)
+    assert is_whole()
     with placed.open("a") as stream:
         stream.write("3,4\n")
-    seen = files.look(placed)
-    assert not is_settled(seen, seen.mtime + 1)
+    assert not is_whole()
 
 
 def test_a_declared_time_comes_before_name_and_mtime(tmp_path: Path) -> None:
@@ -199,15 +142,19 @@ def test_time_of_a_missing_file_is_refused(tmp_path: Path) -> None:
 
 def test_the_original_is_kept_once_under_its_hash(tmp_path: Path) -> None:
     kept = tmp_path / "archive"
-    first = archive(put(tmp_path / "a.csv"), kept)
+    kept.mkdir()
+    first = files.keep([b"sku,price\n", b"A,1\n"], kept)
     assert first == hashlib.sha256(b"sku,price\nA,1\n").hexdigest()
-    assert archive(put(tmp_path / "b.csv"), kept) == first
+    assert files.keep([b"sku,price\nA,1\n"], kept) == first
     assert [p for p in kept.rglob("*") if p.is_file()] == [files.archived(kept, first)]
     assert files.archived(kept, first).read_bytes() == b"sku,price\nA,1\n"
 
 
-def test_archiving_a_missing_file_leaves_nothing_behind(tmp_path: Path) -> None:
-    with pytest.raises(ExtractError) as caught:
-        archive(tmp_path / "absent.csv", tmp_path / "archive")
-    assert caught.value.code == "missing"
-    assert list((tmp_path / "archive").iterdir()) == []
+def test_what_breaks_off_leaves_nothing_behind(tmp_path: Path) -> None:
+    def broken() -> Iterator[bytes]:
+        yield b"sku,price\n"
+        raise ExtractError("changing", "it changed", "wait")
+
+    with pytest.raises(ExtractError):
+        files.keep(broken(), tmp_path)
+    assert list(tmp_path.iterdir()) == []

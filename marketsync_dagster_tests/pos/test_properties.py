@@ -14,11 +14,11 @@ from hypothesis import strategies as st
 from stdnum import ean
 
 from marketsync_dagster.pos import prices, tokens
-from marketsync_dagster.pos.extract import read_csv_extract
 from marketsync_dagster.pos.identifiers import barcode_note, read_barcodes
 from marketsync_dagster.pos.kernels import pa
 from marketsync_dagster.pos.model import Extract, ExtractSpec, NothingAccepted
 from marketsync_dagster.pos.money import Fault, read_price
+from marketsync_dagster.pos.read import read_extract
 from marketsync_dagster.pos.reasons import FILE_REASONS
 from marketsync_dagster.values.errors import ExtractError
 from marketsync_dagster.values.money import to_decimal
@@ -32,7 +32,7 @@ ENDS = st.sampled_from(["\n", "\r\n", "\r"])
 def read(data: bytes, spec: ExtractSpec) -> Extract:
     """The extract, also where nothing in it can be used."""
     try:
-        return read_csv_extract(data, spec, file="f.csv")
+        return read_extract(data, spec, file="f.csv")
     except NothingAccepted as error:
         return error.extract
 
@@ -42,7 +42,7 @@ def read(data: bytes, spec: ExtractSpec) -> Extract:
 def test_arbitrary_bytes_are_read_or_refused_and_never_crash(data: bytes, head: bytes) -> None:
     refusal = None
     try:
-        extract = read_csv_extract(head + data, ExtractSpec(), file="f.csv")
+        extract = read_extract(head + data, ExtractSpec(), file="f.csv")
     except ExtractError as error:
         refusal = error
     else:
@@ -59,7 +59,7 @@ NASTY = st.text(alphabet="ab1,.;\"\n\r\t -='€٣\u00a0", max_size=60)
 @example('A,"x\n1,"\n')
 def test_text_full_of_quotes_and_line_ends_is_read_or_refused(text: str) -> None:
     try:
-        extract = read_csv_extract(b"sku,price\n" + text.encode(), ExtractSpec(), file="f.csv")
+        extract = read_extract(b"sku,price\n" + text.encode(), ExtractSpec(), file="f.csv")
     except ExtractError:
         return
     assert extract.records == extract.accepted + extract.rejected + extract.duplicates
@@ -126,9 +126,11 @@ def test_well_formed_text_always_takes_the_fast_way(rows: list[list[str]], delim
 @given(
     st.lists(
         st.tuples(
-            st.sampled_from(["A", "B", "007", "", "9.3E+12", " C "]),
-            st.sampled_from(["one", "two\nlines", 'quo"ted', "a,b"]),
-            st.sampled_from(["1.00", "2", "x", "", "-1", "1,299.90", "1,234"]),
+            st.sampled_from(
+                ["A", "B", "007", "", "9.3E+12", " C ", "Total: 2", "SUM-1", "Total B"]
+            ),
+            st.sampled_from(["one", "two\nlines", 'quo"ted', "a,b", "Total 0%", "TOTAL"]),
+            st.sampled_from(["1.00", "2", "x", "", "-1", "1,299.90", "1,234", "3.00", "-", "2x1"]),
         ),
         min_size=1,
         max_size=30,
@@ -258,10 +260,13 @@ def to_minor_limit(currency: str) -> int:
 @given(st.lists(st.text(alphabet="0123456789", min_size=6, max_size=15), min_size=1, max_size=30))
 def test_check_digits_of_a_column_are_those_of_stdnum(codes: list[str]) -> None:
     codes += [code[:-1] + ean.calc_check_digit(code[:-1]) for code in codes]
-    barcodes, notes = read_barcodes(pa.array(codes))
-    for code, barcode, note in zip(codes, barcodes.to_pylist(), notes.to_pylist(), strict=True):
+    read = read_barcodes(pa.array(codes))
+    columns = (column.to_pylist() for column in (read.codes, read.internal, read.notes))
+    for code, barcode, internal, note in zip(codes, *columns, strict=True):
         valid = len(code) in (8, 12, 13, 14) and ean.calc_check_digit(code[:-1]) == code[-1]
+        valid &= code.strip("0") != ""
         assert (barcode is not None) == valid
+        assert internal == (None if valid else code)
         assert note == barcode_note(code)
         if barcode is not None:
             assert ean.calc_check_digit(barcode[:-1]) == barcode[-1]
