@@ -60,15 +60,49 @@ class FrameColumns:
 
 
 NOT_BLANK = r"\S(?:.*\S)?"
+DECIMAL = r"[0-9]+(?:\.[0-9]+)?"
 
 _SKU = Column(
     "sku", "str", "The till's own code of the product, always text", unique=True, pattern=NOT_BLANK
 )
 _NAME = Column("name", "str", "What the till calls the product", nullable=True)
+_INTERNAL = Column(
+    "internal_code",
+    "str",
+    "What the till has for a barcode, where it is no GTIN",
+    nullable=True,
+    required=False,
+)
 _BRAND = Column("brand", "str", "Brand", nullable=True)
 _CATEGORY = Column("category", "str", "Category", nullable=True)
 _SIZE = Column("size", "str", "Size of the pack", nullable=True)
 _UNIT = Column("unit", "str", "Unit that the price is for", nullable=True)
+_PACK = (
+    Column(
+        "pack_count",
+        "Int64",
+        "Packs in one unit of sale (6 of 6x330ml), read from size or name; null: not certain",
+        nullable=True,
+        minimum=1,
+        required=False,
+    ),
+    Column(
+        "pack_size",
+        "str",
+        "What is in one pack, an exact decimal in pack_unit, read from size or name",
+        nullable=True,
+        pattern=DECIMAL,
+        required=False,
+    ),
+    Column(
+        "pack_unit",
+        "str",
+        "Unit of pack_size",
+        nullable=True,
+        one_of=("g", "ml", "pcs"),
+        required=False,
+    ),
+)
 _CURRENCY = Column("currency", "str", "ISO 4217 currency of the prices", pattern="[A-Z]{3}")
 _QUANTITY = Column(
     "quantity", "Int64", "Whole units at the outlet; may be negative in a till", nullable=True
@@ -77,6 +111,26 @@ _STOCK = Column(
     "stock_status", "str", "Stock status in the extract", nullable=True, one_of=STOCK_STATUSES
 )
 _ACTIVE = Column("active", "bool", "False: the till no longer sells it, sent as out of stock")
+
+TIME = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z"
+_WINDOW = (
+    Column(
+        "promo_from",
+        "str",
+        "The first moment of the promotion, UTC; null: it has begun",
+        nullable=True,
+        pattern=TIME,
+        required=False,
+    ),
+    Column(
+        "promo_to",
+        "str",
+        "The first moment at which the promotion holds no more, UTC; null: it has no end",
+        nullable=True,
+        pattern=TIME,
+        required=False,
+    ),
+)
 
 _FROM = Column(
     "extract_id",
@@ -91,8 +145,9 @@ EXTRACT = FrameColumns(
     (
         _SKU,
         _NAME,
-        Column("barcode", "str", "Barcode as the till has it", nullable=True),
+        Column("barcode", "str", "Valid GTIN, UPC-12 written as 13 digits", nullable=True),
         Column("barcode_note", "str", "Why a barcode was not taken", nullable=True),
+        _INTERNAL,
         _BRAND,
         _CATEGORY,
         _SIZE,
@@ -101,6 +156,7 @@ EXTRACT = FrameColumns(
         Column(
             "promo_price_minor", "Int64", "Promotion price, minor units", nullable=True, minimum=1
         ),
+        *_WINDOW,
         _CURRENCY,
         _QUANTITY,
         _STOCK,
@@ -117,17 +173,34 @@ CATALOG = FrameColumns(
         _NAME,
         Column("barcode", "str", "Valid GTIN, UPC-12 written as 13 digits", nullable=True),
         Column("barcode_note", "str", "Why a barcode is not a GTIN", nullable=True),
+        _INTERNAL,
         _BRAND,
         _CATEGORY,
         _SIZE,
         _UNIT,
-        Column("price_minor", "int64", "POS price: promotion if given, minor units", minimum=1),
+        Column("price_minor", "int64", "POS price, minor units: promotion if it holds", minimum=1),
         Column(
             "regular_price_minor",
             "Int64",
             "Price without promotion, minor units",
             nullable=True,
             minimum=1,
+        ),
+        Column(
+            "promo_price_minor",
+            "Int64",
+            "Promotion price, whether it holds now or not, minor units",
+            nullable=True,
+            minimum=1,
+            required=False,
+        ),
+        *_WINDOW,
+        Column(
+            "price_note",
+            "str",
+            "Why there is no price now: the row is out of stock in every feed",
+            nullable=True,
+            required=False,
         ),
         _CURRENCY,
         _QUANTITY,
@@ -139,6 +212,7 @@ CATALOG = FrameColumns(
             "Physical line in the extract; 0: not in it, kept from an earlier one",
             minimum=0,
         ),
+        *_PACK,
         _FROM,
     ),
 )

@@ -12,6 +12,7 @@ import pandas as pd
 from marketsync_dagster.catalog.arrow import pc, pick, text
 from marketsync_dagster.catalog.columns import STOCK_STATUSES
 from marketsync_dagster.catalog.pricing import apply_pricing, base_prices
+from marketsync_dagster.catalog.promotions import unpriced
 from marketsync_dagster.config.channels import Channel, PricingSettings, StockSettings
 from marketsync_dagster.values.errors import MarketSyncError
 
@@ -28,6 +29,8 @@ def build_feed(catalog: pd.DataFrame, mapping: pd.DataFrame, channel: Channel) -
     if not mapped.all():
         rows, ids = (frame[mapped].reset_index(drop=True) for frame in (rows, ids))
     price, rule = _prices(rows, channel.pricing)
+    if (lacking := unpriced(rows)).any():
+        rule = rule.where(~lacking, rows["price_note"])
     columns = {
         "sku": rows["sku"],
         "platform_id": ids["platform_id"],
@@ -53,14 +56,15 @@ def stock_status(rows: pd.DataFrame, settings: StockSettings) -> pd.Series:
     """in_stock, limited_stock or out_of_stock per row of a CATALOG frame.
 
     The quantity less the buffer decides; without a quantity the extract's stock status; without
-    either `settings.missing`. An inactive row is out of stock whatever it says.
+    either `settings.missing`. An inactive row, or one that has no price now, is out of stock
+    whatever it says.
     """
     counted = rows["quantity"].notna().to_numpy()
     left = rows["quantity"].to_numpy(dtype="int64", na_value=0) - settings.buffer
     said = pc.index_in(text(rows["stock_status"].fillna(settings.missing)), text(STOCK_STATUSES))
     status = np.select(
         [
-            ~rows["active"].to_numpy(dtype=bool) | (counted & (left <= 0)),
+            ~_is_sold(rows) | (counted & (left <= 0)),
             counted & (left < settings.limited_below),
             counted,
         ],
@@ -73,12 +77,16 @@ def stock_status(rows: pd.DataFrame, settings: StockSettings) -> pd.Series:
 def quantity_to_sell(rows: pd.DataFrame, settings: StockSettings) -> pd.Series:
     """Units to offer (Int64): less the buffer, at least 0; null where the extract has none.
 
-    An inactive row has 0, so that a platform that goes by the quantity takes it off sale too.
+    A row that is not sold has 0: a platform that goes by the quantity takes it off sale too.
     """
     left = rows["quantity"].to_numpy(dtype="int64", na_value=0) - settings.buffer
-    left = np.where(rows["active"].to_numpy(dtype=bool), np.maximum(left, 0), 0)
+    left = np.where(_is_sold(rows), np.maximum(left, 0), 0)
     unknown = rows["quantity"].isna().to_numpy()
     return pd.Series(pd.arrays.IntegerArray(left, unknown), index=rows.index)
+
+
+def _is_sold(rows: pd.DataFrame) -> np.ndarray:
+    return rows["active"].to_numpy(dtype=bool) & ~unpriced(rows)
 
 
 def _prices(rows: pd.DataFrame, settings: PricingSettings) -> tuple[pd.Series, pd.Series]:

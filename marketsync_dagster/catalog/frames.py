@@ -60,6 +60,8 @@ class FrameStamp:
     written_at: datetime
     parts: dict[str, str] = field(default_factory=dict)
     """Name -> fingerprint of some of the columns, for who is made of no others."""
+    coverage: str = ""
+    """Whether the rows are all there are (full) or changes (delta); ``: the writer did not say."""
 
 
 class FrameStore:
@@ -90,6 +92,7 @@ class FrameStore:
         inputs: str,
         numbers: Numbers | None = None,
         parts: Mapping[str, Sequence[str]] | None = None,
+        coverage: str = "",
     ) -> FrameStamp:
         """Store `frame`, replacing the one before it at once or not at all.
 
@@ -111,7 +114,7 @@ class FrameStore:
         digest.update(buffer.getbuffer())
         named = {name: _content(table.select(columns)) for name, columns in (parts or {}).items()}
         stamp = FrameStamp(
-            inputs, digest.hexdigest(), len(table), dict(numbers or {}), utcnow(), named
+            inputs, digest.hexdigest(), len(table), dict(numbers or {}), utcnow(), named, coverage
         )
         writer.add_key_value_metadata({_FOOTER: _dump(stamp)})
         writer.close()

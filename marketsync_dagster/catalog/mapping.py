@@ -16,10 +16,10 @@ import pyarrow as pa
 
 from marketsync_dagster.catalog.arrow import NO_TEXT, pc, pick, series, text, valid
 from marketsync_dagster.catalog.columns import WAYS
-from marketsync_dagster.catalog.gtin import normalise
 from marketsync_dagster.catalog.mapping_file import MappingRow
 from marketsync_dagster.catalog.next_steps import mapping_commands
 from marketsync_dagster.config.channels import MappingSettings
+from marketsync_dagster.values.gtin import normalise
 
 Synced = Mapping[str, tuple[str, str, str]]
 """SKU -> platform id, barcode and name, as `products/sync` answered."""
@@ -117,7 +117,7 @@ def map_skus(
             "name": catalog["name"].reset_index(drop=True),
             "matched_by": matched_by,
             "reason": reason,
-            "next_step": mapping_commands(catalog, ~mapped, candidates, account),
+            "next_step": _next_steps(catalog, ~mapped, candidates, settings, account),
             "line": catalog["line"].reset_index(drop=True),
         }
     )
@@ -251,6 +251,21 @@ def _losers(
             + f"the mapping file gives it to SKU {owner.sku}, line {owner.line}",
         )
     return losers
+
+
+def _next_steps(
+    catalog: pd.DataFrame,
+    unmapped: np.ndarray,
+    candidates: dict[int, list[str]],
+    settings: MappingSettings,
+    account: str,
+) -> pd.Series:
+    """What maps each unmapped row, else null: without a file only the till can."""
+    if settings.identity is None or settings.file is not None:
+        return mapping_commands(catalog, unmapped, candidates, account)
+    what = "SKU" if settings.identity == "sku" else settings.identity
+    step = f"give the product a {what} of its own in the POS"
+    return pick([step], np.where(unmapped, 0, -1))
 
 
 def _contested(platform: str, platform_id: str, way: str) -> str:

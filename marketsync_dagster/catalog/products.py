@@ -6,37 +6,54 @@ modules' subjects.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from datetime import datetime
+
 import pandas as pd
 
 from marketsync_dagster.catalog.arrow import text
+from marketsync_dagster.catalog.brands import add_brands
+from marketsync_dagster.catalog.promotions import PROMOTION_COLUMNS, judged, with_promotions
+from marketsync_dagster.catalog.sizes import SIZE_COLUMNS, add_sizes
+from marketsync_dagster.values.times import utcnow
 
 CATALOG_COLUMNS = (
     "sku",
     "name",
     "barcode",
     "barcode_note",
+    "internal_code",
     "brand",
     "category",
     "size",
     "unit",
     "price_minor",
     "regular_price_minor",
+    *PROMOTION_COLUMNS,
     "currency",
     "quantity",
     "stock_status",
     "active",
     "line",
+    *SIZE_COLUMNS,
 )
 """Columns of the catalog, in order."""
 
+_LATER = frozenset({"internal_code"})
+"""Columns that extracts stored by older versions do not have."""
 
-def build_catalog(extract_frame: pd.DataFrame) -> pd.DataFrame:
+
+def build_catalog(
+    extract_frame: pd.DataFrame, brands: Sequence[str] = (), now: datetime | None = None
+) -> pd.DataFrame:
     """The CATALOG frame of an EXTRACT frame, row for row and in the same order.
 
-    `price_minor` (int64, minor units) is what a customer pays at the till: the promo price where
-    there is one, else the price. `regular_price_minor` (Int64) is the price without promotion.
-    Raises ValueError where the extract is not what `pos` accepts: a SKU twice or missing, or a
-    row without any price.
+    `price_minor` (int64, minor units) is what a customer pays at the till `now` (default: at
+    present): the promo price while the promotion holds, else the price (`catalog.promotions`).
+    `regular_price_minor` (Int64) is the price without promotion.
+    SIZE_COLUMNS are what size, unit and name say of the pack; a blank brand is the one of `brands`
+    that the name begins with. Raises ValueError where the extract is not what `pos` accepts: a SKU
+    twice or missing, or a row without any price.
     """
     sku = text(extract_frame["sku"])
     if sku.null_count or len(sku.unique()) != len(sku):
@@ -49,8 +66,11 @@ def build_catalog(extract_frame: pd.DataFrame) -> pd.DataFrame:
         "price_minor": effective.to_numpy(dtype="int64"),
         "regular_price_minor": regular.array,
     }
+    known = with_promotions(extract_frame)
     columns = {
-        name: prices[name] if name in prices else extract_frame[name].array
+        name: prices[name] if name in prices else known[name].array
         for name in CATALOG_COLUMNS
+        if name not in SIZE_COLUMNS and (name in prices or name in known or name not in _LATER)
     }
-    return pd.DataFrame(columns)
+    catalog = judged(pd.DataFrame(columns), now or utcnow())
+    return add_sizes(add_brands(catalog, brands))

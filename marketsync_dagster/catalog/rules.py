@@ -7,7 +7,7 @@ frame is valid in a tenth of the time, and each by itself, which tells where it 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -69,13 +69,27 @@ FRAME_RULES = {
 }
 
 
+class _ArrowColumns(Mapping[str, pa.Array]):
+    """The columns of a frame, each made when it is asked for and not kept: all text of a million
+    rows twice is too much."""
+
+    def __init__(self, expected: FrameColumns, frame: pd.DataFrame) -> None:
+        self._columns = {one.name: one for one in expected.columns if one.name in frame}
+        self._frame = frame
+
+    def __getitem__(self, name: str) -> pa.Array:
+        return arrow(self._columns[name], self._frame[name])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._columns)
+
+    def __len__(self) -> int:
+        return len(self._columns)
+
+
 def arrow_columns(expected: FrameColumns, frame: pd.DataFrame) -> Columns:
     """The columns of `frame`, which has the names and types that `expected` asks for."""
-    return {
-        column.name: arrow(column, frame[column.name])
-        for column in expected.columns
-        if column.name in frame
-    }
+    return _ArrowColumns(expected, frame)
 
 
 def keeps_all(expected: FrameColumns, frame: pd.DataFrame) -> bool:

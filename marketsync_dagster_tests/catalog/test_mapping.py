@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from marketsync_dagster.catalog import schemas
 from marketsync_dagster.catalog.arrow import text
-from marketsync_dagster.catalog.gtin import normalise
 from marketsync_dagster.catalog.mapping import coverage, map_skus, unused_rows
 from marketsync_dagster.catalog.mapping_file import MappingRow
 from marketsync_dagster.config.channels import MappingSettings
+from marketsync_dagster.values.gtin import normalise
 from marketsync_dagster_tests.catalog.builders import catalog, listed
 
 EAN = "4006381333931"

@@ -6,8 +6,8 @@ import pandas as pd
 import pytest
 
 from marketsync_dagster.catalog.products import CATALOG_COLUMNS, build_catalog
-from marketsync_dagster.pos.extract import read_csv_extract
 from marketsync_dagster.pos.model import ExtractSpec
+from marketsync_dagster.pos.read import read_extract
 
 FILE = b"""sku,name,barcode,price,promo,qty
 007,Tea,5901234123457,2.00,1.50,3
@@ -19,7 +19,7 @@ FILE = b"""sku,name,barcode,price,promo,qty
 @pytest.fixture
 def extract_frame() -> pd.DataFrame:
     """An accepted extract."""
-    return read_csv_extract(FILE, ExtractSpec(), file="till.csv").frame
+    return read_extract(FILE, ExtractSpec(), file="till.csv").frame
 
 
 def test_the_promo_price_is_the_effective_one_where_there_is_one(

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from pandera.errors import SchemaErrors
 
 from marketsync_dagster.catalog import schemas
-from marketsync_dagster.catalog.columns import NOT_BLANK, Column, FrameColumns
+from marketsync_dagster.catalog.columns import DECIMAL, NOT_BLANK, TIME, Column, FrameColumns
 from marketsync_dagster.catalog.rules import keeps_all
 
 SCHEMAS = {
@@ -22,8 +22,11 @@ SCHEMAS = {
         schemas.PLATFORM_CATALOG,
     )
 }  # fmt: skip
+TIMES = ["2026-11-20T21:00:00.000Z", "2026-11-21T21:00:00.000Z", "2027-01-01T00:00:00.000Z"]
 TEXTS = {
     NOT_BLANK: ["A", "B", "C", "a b", "é", "\u00a0", "A\u00a0", " A", "A ", "", "\n", "A\nB", "~"],
+    DECIMAL: ["330", "0.5", "12", ".5", "5.", "1e3", "-1", "1,5", "", "5\n"],
+    TIME: [*TIMES, "2026-11-20", "2026-11-20T21:00:00Z", "", f"{TIMES[0]}\n"],
     "[A-Z]{3}": ["KES", "KES", "KES", "kes", "KE", "KESS", "KÉS", "KES\n"],
 }
 USUAL = 3
@@ -116,4 +119,16 @@ def _is_good(column: Column, value: Any) -> bool:
         return column.minimum is None or value >= column.minimum
     if column.one_of:
         return value in column.one_of
-    return not column.pattern or value in ("A", "B", "C", "a b", "é", "~", "KES")
+    return not column.pattern or value in (
+        "A",
+        "B",
+        "C",
+        "a b",
+        "é",
+        "~",
+        "KES",
+        "330",
+        "0.5",
+        "12",
+        *TIMES,
+    )
