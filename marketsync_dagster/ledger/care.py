@@ -12,6 +12,7 @@ from sqlalchemy import inspect, select, text
 
 from marketsync_dagster.ledger import tables as t
 from marketsync_dagster.ledger.engine import REVISIONS, current_revision, existing_ledger
+from marketsync_dagster.ledger.extracts import originals_of
 from marketsync_dagster.ledger.laws import NAMED, Finding, broken_laws
 from marketsync_dagster.ledger.sizes import folders, oldest, sizes
 from marketsync_dagster.ledger.urls import describe
@@ -175,8 +176,12 @@ def _files(connection: Connection, settings: Settings) -> Iterator[Finding]:
         )
     known = select(t.listing.c.extract_id).distinct()
     e = t.extract.c
-    named = connection.execute(select(e.id, e.sha256).where(e.id.in_(known)).order_by(e.id)).all()
-    lost = [one for one, sha256 in named if not (archive / sha256[:2] / sha256).exists()]
+    named = originals_of(connection, e.id.in_(known))
+    lost = [
+        one
+        for one, originals in sorted(named.items())
+        if not all((archive / sha256[:2] / sha256).exists() for sha256 in originals)
+    ]
     if lost:
         yield Finding(
             "archive",
@@ -196,10 +201,12 @@ def _files(connection: Connection, settings: Settings) -> Iterator[Finding]:
 
 
 def orphaned_archive(connection: Connection, archive: Path) -> list[Path]:
-    """Archived originals that no extract of the ledger is made from."""
+    """Archived originals that no extract of the ledger is made from, and that no document that has
+    come is in."""
     if not archive.is_dir():
         return []
-    known = set(connection.execute(select(t.extract.c.sha256)).scalars())
+    known = {original for some in originals_of(connection).values() for original in some}
+    known |= set(connection.execute(select(t.extract_file.c.original).distinct()).scalars())
     return sorted(path for path in archive.glob("??/*") if path.name not in known)
 
 

@@ -5,18 +5,21 @@ Reading files and deciding on them belongs to `pos` and the stages.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 
-from sqlalchemy import Connection, case, delete, literal, select, update
+from sqlalchemy import ColumnElement, Connection, case, delete, literal, select, update
 
 from marketsync_dagster.ledger.engine import Ledger
 from marketsync_dagster.ledger.sql import insert_into
-from marketsync_dagster.ledger.tables import absence, extract, listing
+from marketsync_dagster.ledger.tables import absence, extract, extract_part, listing
 from marketsync_dagster.values.redact import scrub
 
 ACCEPTED = "accepted"
 REFUSED = "refused"
+LATE = "late"
+"""Changes from before the full extract that is in force: they change nothing any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,10 +39,11 @@ class ExtractRecord:
     """full or delta."""
     extract_time: str
     time_source: str
-    """declared, name, mtime or forced; overruled: it was of the future, see `record_extract`."""
+    """declared, name, mtime, read (a source that was asked) or forced; overruled: it was of the
+    future, see `record_extract`."""
     read_at: str
     state: str
-    """accepted or refused."""
+    """accepted, refused or late."""
     records: int
     accepted: int
     rejected: int
@@ -51,13 +55,32 @@ class ExtractRecord:
     forced_reason: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ExtractPart:
+    """A document that an extract was read from."""
+
+    file: str
+    """As people see it: where it came from, its name, and its name in an archive."""
+    member: str
+    """Its name in the archive; empty: it is the original itself."""
+    sha256: str
+    """Of the document."""
+    original: str
+    """SHA-256 of what is archived."""
+    moment: str
+
+
 def extract_id(outlet: str, sha256: str) -> str:
     """The id of an extract: the same content of the same outlet is the same extract."""
     return f"{outlet}-{sha256[:16]}"
 
 
-def record_extract(ledger: Ledger, record: ExtractRecord) -> None:
+def record_extract(
+    ledger: Ledger, record: ExtractRecord, parts: Sequence[ExtractPart] = ()
+) -> None:
     """Remember `record`. The same content read again replaces what was known of it.
+
+    `parts` are the documents that it was read from; none: the original has its SHA-256.
 
     An accepted extract is never turned into a refused one: listings point to it. After one that a
     person has forced nothing of the outlet is newer: what a wrong clock had put into the future is
@@ -76,6 +99,16 @@ def record_extract(ledger: Ledger, record: ExtractRecord) -> None:
             ),
             row,
         )
+        kept = conn.execute(select(extract.c.state).where(extract.c.id == record.id)).scalar()
+        if parts and kept == record.state:
+            conn.execute(delete(extract_part).where(extract_part.c.extract_id == record.id))
+            conn.execute(
+                extract_part.insert(),
+                [
+                    {"extract_id": record.id, "place": place, **asdict(part)}
+                    for place, part in enumerate(parts)
+                ],
+            )
         if record.forced_by and record.state == ACCEPTED:
             _overrule(conn, record)
 
@@ -101,17 +134,59 @@ def _overrule(conn: Connection, forced: ExtractRecord) -> None:
     )
 
 
-def latest_accepted(ledger: Ledger, outlet: str) -> ExtractRecord | None:
-    """The accepted extract of `outlet` with the latest extract time; None before the first."""
+def latest_accepted(
+    ledger: Ledger, outlet: str, *, coverage: str | None = None, before: str | None = None
+) -> ExtractRecord | None:
+    """The accepted extract of `outlet` with the latest extract time; None before the first.
+
+    `coverage`: only of full or of delta; `before`: only up to this extract time.
+    """
     query = (
         select(extract)
         .where(extract.c.outlet == outlet, extract.c.state == ACCEPTED)
         .order_by(extract.c.extract_time.desc(), extract.c.read_at.desc())
         .limit(1)
     )
+    if coverage is not None:
+        query = query.where(extract.c.coverage == coverage)
+    if before is not None:
+        query = query.where(extract.c.extract_time <= before)
     with ledger.read() as conn:
         row = conn.execute(query).mappings().first()
     return None if row is None else ExtractRecord(**row)
+
+
+@dataclass(frozen=True, slots=True)
+class Compared:
+    """What the guard compares of an extract with what was pushed last."""
+
+    coverage: str
+    """delta: there is no new full extract, and nothing can have shrunk."""
+    accepted: int
+    before: int | None
+
+
+def compared(ledger: Ledger, newest: ExtractRecord, pushed_id: str | None) -> Compared:
+    """The full extract in force beside the one that was when `pushed_id` was pushed.
+
+    Where changes came after a full extract, or since the last push, the full ones are compared all
+    the same.
+    """
+    pushed = get_extract(ledger, pushed_id) if pushed_id else None
+    now = _full_at(ledger, newest)
+    was = _full_at(ledger, pushed) if pushed else None
+    if now is None or (newest.coverage == "delta" and (was is None or was.id == now.id)):
+        return Compared("delta", newest.accepted, pushed.accepted if pushed else None)
+    before = was or pushed
+    return Compared("full", now.accepted, before.accepted if before else None)
+
+
+def _full_at(ledger: Ledger, record: ExtractRecord) -> ExtractRecord | None:
+    """The full extract that was in force when `record` was the newest."""
+    if record.coverage == "full":
+        return record
+    moment = record.extract_time
+    return latest_accepted(ledger, record.outlet, coverage="full", before=moment)
 
 
 def find_extract(ledger: Ledger, outlet: str, sha256: str) -> ExtractRecord | None:
@@ -127,6 +202,34 @@ def get_extract(ledger: Ledger, extract_id: str) -> ExtractRecord | None:
     with ledger.read() as conn:
         row = conn.execute(select(extract).where(extract.c.id == extract_id)).mappings().first()
     return None if row is None else ExtractRecord(**row)
+
+
+def read_as(record: ExtractRecord) -> str:
+    """How the extract was read, as a fingerprint; empty: an older version did not say."""
+    return str(json.loads(record.details).get("spec", ""))
+
+
+def parts_of(ledger: Ledger, extract_id: str) -> list[ExtractPart]:
+    """The documents that an extract was read from; []: an older version has recorded it."""
+    p = extract_part.c
+    query = select(p.file, p.member, p.sha256, p.original, p.moment)
+    query = query.where(p.extract_id == extract_id).order_by(p.place)
+    with ledger.read() as conn:
+        return [ExtractPart(**row) for row in conn.execute(query).mappings()]
+
+
+def originals_of(conn: Connection, which: ColumnElement[bool] | None = None) -> dict[str, set[str]]:
+    """Extract -> SHA-256 of what is archived of it (`which`: of some). Where no documents are
+    recorded, the extract was its original."""
+    p = extract_part.c
+    query = select(extract.c.id, extract.c.sha256, p.original)
+    query = query.outerjoin(extract_part, p.extract_id == extract.c.id)
+    if which is not None:
+        query = query.where(which)
+    found: dict[str, set[str]] = {}
+    for one, sha256, original in conn.execute(query):
+        found.setdefault(one, set()).add(original or sha256)
+    return found
 
 
 def note_absences(
@@ -171,6 +274,11 @@ def note_absences(
                 ),
                 missing,
             )
+
+
+def forget_absences(ledger: Ledger, outlet: str, present: Iterable[str]) -> None:
+    """These SKUs are there again, by the word of a delta."""
+    note_absences(ledger, outlet, "", (), present)
 
 
 def absences(ledger: Ledger, outlet: str, before: str = "") -> dict[str, int]:

@@ -19,6 +19,7 @@ from sqlalchemy import ColumnElement, Select, and_, delete, func, or_, select, u
 from marketsync_dagster.ledger import leases
 from marketsync_dagster.ledger import tables as t
 from marketsync_dagster.ledger.engine import run_by_itself
+from marketsync_dagster.ledger.extracts import originals_of
 from marketsync_dagster.ledger.faults import translated
 from marketsync_dagster.ledger.plans import WAITS
 from marketsync_dagster.ledger.quota import MARGIN_MS, WINDOW_MS, forget_old_slots
@@ -139,6 +140,8 @@ class _Pruning:
         counts["plan_rows"] = self._some("plan_rows", rows, self._remove_rows)
         records, originals = self._extracts(needed, set(plans))
         counts["extracts"] = self._some("extracts", records, self._remove_extracts)
+        documents = self._documents(set(records))
+        counts["documents"] = self._some("documents", documents, self._remove_documents)
         counts |= {name: self._all(table, old) for name, table, old in self._small()}
         counts["rate_slots"] = self._slots()
         return Removed(counts, originals)
@@ -305,9 +308,12 @@ class _Pruning:
         with self.ledger.read() as connection:
             plans = connection.execute(select(t.plan.c.id, t.plan.c.extract_id))
             planned = {extract for plan, extract in plans if plan not in gone}
-            shas = {row.id: row.sha256 for row in connection.execute(select(e.id, e.sha256))}
-        kept = {sha256 for extract, sha256 in shas.items() if extract not in set(free)}
-        originals = sorted({shas[extract] for extract in free} - kept)
+            archived = originals_of(connection)
+        gone_now = set(free)
+        kept = {
+            one for extract, some in archived.items() if extract not in gone_now for one in some
+        }
+        originals = sorted({one for extract in free for one in archived.get(extract, ())} - kept)
         return [extract for extract in free if extract not in planned], originals
 
     def _rows_of(self, plans: Collection[str]) -> Iterator[bytes]:
@@ -320,7 +326,23 @@ class _Pruning:
             yield from found
 
     def _remove_extracts(self, connection: Connection, ids: Sequence[str]) -> int:
+        parts = t.extract_part.c.extract_id.in_(ids)
+        connection.execute(delete(t.extract_part).where(parts))
         return connection.execute(delete(t.extract).where(t.extract.c.id.in_(ids))).rowcount
+
+    def _documents(self, gone: Collection[str]) -> list[str]:
+        """Documents that no extract is read from (those `gone` aside)."""
+        f, p = t.extract_file.c, t.extract_part.c
+        with self.ledger.read() as connection:
+            read = connection.execute(select(p.extract_id, p.original))
+            kept = {original for extract, original in read if extract not in gone}
+            old = select(f.id, f.original).where(f.seen_at < self.limits.extracts).order_by(f.id)
+            return [one for one, original in connection.execute(old) if original not in kept]
+
+    def _remove_documents(self, connection: Connection, ids: Sequence[str]) -> int:
+        return connection.execute(
+            delete(t.extract_file).where(t.extract_file.c.id.in_(ids))
+        ).rowcount
 
     def _small(self) -> list[tuple[str, Table, ColumnElement[bool]]]:
         """Tables of which there is never much."""

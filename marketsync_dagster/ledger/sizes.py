@@ -22,6 +22,7 @@ AGE = {
     "alert": "at",
     "api_call": "at",
     "extract": "read_at",
+    "extract_file": "seen_at",
     "listing_event": "at",
     "outlet_failure": "at",
     "plan": "created_at",

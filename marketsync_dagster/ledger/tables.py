@@ -98,9 +98,9 @@ extract = Table(
     Column("file", Text, nullable=False),
     Column("coverage", Text, nullable=False),
     Column("extract_time", Text, nullable=False),
-    Column("time_source", Text, nullable=False),  # declared, name, mtime, forced
+    Column("time_source", Text, nullable=False),  # declared, name, mtime, read, forced
     Column("read_at", Text, nullable=False),
-    Column("state", Text, nullable=False),  # accepted, refused
+    Column("state", Text, nullable=False),  # accepted, refused, late
     Column("reason", Text, nullable=False),
     Column("records", Integer, nullable=False),
     Column("accepted", Integer, nullable=False),
@@ -111,6 +111,44 @@ extract = Table(
     Column("forced_reason", Text),
     UniqueConstraint("outlet", "sha256"),
     Index(None, "outlet", "state", "extract_time"),
+)
+
+# What an extract was read from: one or several documents. None: recorded by an older version, its
+# original is that of `extract.sha256`.
+extract_part = Table(
+    "extract_part",
+    metadata,
+    Column("extract_id", Text, primary_key=True),
+    Column("place", Integer, primary_key=True),
+    Column("file", Text, nullable=False),  # as people see it: source, name and member
+    Column("member", Text, nullable=False),  # of an archive; empty: the original itself
+    Column("sha256", Text, nullable=False),  # of the document
+    Column("original", Text, nullable=False),  # SHA-256 under which the original is archived
+    Column("moment", Text, nullable=False),
+    Index(None, "original"),
+)
+
+# A document that has come: what it is, and what became of it as a whole.
+extract_file = Table(
+    "extract_file",
+    metadata,
+    Column("id", Text, primary_key=True),  # of source, name, original and member
+    Column("source", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("mark", Text, nullable=False),  # by which the source tells that it is still the same
+    Column("member", Text, nullable=False),
+    Column("original", Text, nullable=False),
+    Column("sha256", Text, nullable=False),
+    Column("size", BigInteger, nullable=False),
+    Column("format", Text, nullable=False),
+    Column("seen_at", Text, nullable=False),
+    Column("state", Text, nullable=False),  # found, read, refused, repeated
+    Column("reason", Text, nullable=False),
+    Column("records", BigInteger, nullable=False),
+    Column("unassigned", BigInteger, nullable=False),  # of no outlet of the configuration
+    Column("details", Text, nullable=False),  # JSON: encoding, outlets, facts, unassigned by name
+    Index(None, "source", "name"),
+    Index(None, "original"),
 )
 
 # How many full extracts in a row a known SKU has been absent from.
