@@ -39,14 +39,16 @@ class Sighting:
     name: str = ""
     """Empty: there is no file."""
     mark: str = ""
-    """Changes whenever the file does: name, size, mtime and inode."""
+    """Changes whenever the file does, as its source tells it."""
     settled: bool = False
     sha256: str = ""
-    """Of the content, where the mark is a new one and the file is whole."""
+    """Of the content, where the mark is a new one, the file is whole, and a look at it is cheap."""
     accepted: str = ""
     """SHA-256 of the extract in force."""
     run: RunState = "none"
     """Of the run that was asked for last."""
+    source: str = ""
+    """Of a source that several outlets share: one run may serve many of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,19 +95,25 @@ def new_extracts(
     for outlet, seen in sightings.items():
         known = memory.get(outlet, Asked())
         if seen.problem:
-            decision.reasons.append(f"{outlet}: {seen.problem}")
+            _say(decision, f"{seen.source or outlet}: {seen.problem}")
         elif not seen.name:
             continue
         elif seen.mark == known.mark:
             _follow_up(decision, outlet, seen, known, now)
         elif not seen.settled:
-            decision.reasons.append(f"{outlet}: {seen.name} is still being written")
-        elif seen.sha256 == seen.accepted:
+            _say(decision, f"{seen.source or outlet}: {seen.name} is still being written")
+        elif seen.sha256 and seen.sha256 == seen.accepted:
             decision.memory[outlet] = Asked(mark=seen.mark, sha256=seen.sha256)
         else:
             asked = Asked(mark=seen.mark, sha256=seen.sha256)
             _ask(decision, outlet, asked, f"new file {seen.name}", now)
     return decision
+
+
+def _say(decision: Decision, reason: str) -> None:
+    """Once, however many outlets share the source that it is about."""
+    if reason not in decision.reasons:
+        decision.reasons.append(reason)
 
 
 def _follow_up(decision: Decision, outlet: str, seen: Sighting, known: Asked, now: float) -> None:
@@ -133,6 +141,50 @@ def _ask(decision: Decision, outlet: str, asked: Asked, why: str, now: float) ->
     key = f"new_extract:{outlet}:{content}:{attempt}"
     decision.memory[outlet] = replace(asked, attempt=attempt, run_key=key, at=now, open=True)
     decision.launches.append(Launch(outlet, key, why))
+
+
+def in_few_runs(
+    decision: Decision, sightings: Mapping[str, Sighting], every: Sequence[str]
+) -> list[tuple[str, str, Launch]]:
+    """First and last outlet of each run to ask for, and the run; `every` is all outlets in order.
+
+    Outlets of one shared source go together wherever no outlet of another stands between them;
+    those between them that need nothing cost nothing. The memory knows the run of each.
+    """
+    asked = {launch.outlet: launch for launch in decision.launches}
+    runs: list[tuple[str, str, Launch]] = []
+    stretch: list[Launch] = []
+    source = ""
+
+    def end() -> None:
+        if stretch:
+            runs.append(_one_run(decision, stretch))
+            stretch.clear()
+
+    for outlet in every:
+        seen = sightings.get(outlet, Sighting())
+        if not seen.source or seen.source != source:
+            end()
+        source = seen.source
+        if outlet in asked:
+            stretch.append(asked[outlet])
+    end()
+    return runs
+
+
+def _one_run(decision: Decision, launches: Sequence[Launch]) -> tuple[str, str, Launch]:
+    first, last = launches[0], launches[-1]
+    if len(launches) == 1:
+        return first.outlet, first.outlet, first
+    keys = " ".join(launch.run_key for launch in launches)
+    digest = hashlib.sha256(keys.encode()).hexdigest()[:16]
+    key = f"new_extract:{first.outlet}-{last.outlet}:{digest}"
+    for launch in launches:
+        asked = decision.memory[launch.outlet]
+        decision.memory[launch.outlet] = replace(asked, run_key=key)
+    words = list(dict.fromkeys(launch.why for launch in launches))
+    why = words[0] if len(words) == 1 else f"{words[0]} and {counted(len(words) - 1, 'other')}"
+    return first.outlet, last.outlet, replace(first, run_key=key, why=why)
 
 
 # --- pending_retries -----------------------------------------------------------------------------

@@ -3,12 +3,9 @@
 All are switched off until somebody turns them on.
 """
 
-import hashlib
 import json
 import time
 from collections.abc import Mapping
-from dataclasses import astuple
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -17,29 +14,23 @@ from marketsync_dagster.automation.alert_sensors import alert_sensors
 from marketsync_dagster.automation.cores import (
     Asked,
     Decision,
-    RunState,
-    Sighting,
     Tried,
     Waiting,
+    in_few_runs,
     new_extracts,
     pending_retries,
     remembered,
 )
 from marketsync_dagster.automation.partitions import range_tags
-from marketsync_dagster.automation.schedules import ACTIVE, active_run
+from marketsync_dagster.automation.schedules import active_run
+from marketsync_dagster.automation.sights import Looking
 from marketsync_dagster.config.settings import Settings
 from marketsync_dagster.resources.boundary import guarded
-from marketsync_dagster.resources.dead_runs import end_dead_runs
 from marketsync_dagster.resources.options import TRIGGER_TAG, run_config
 from marketsync_dagster.resources.project import ProjectResource
 
 if TYPE_CHECKING:
-    from marketsync_dagster.pos.files import Found
     from marketsync_dagster.stages.project import Project
-
-RUN_KEY_TAG = "dagster/run_key"
-START_GRACE_S = 120.0
-"""A run that was asked for and is not there after so long is lost."""
 
 
 def sensors(settings: Settings, jobs: Mapping[str, Any]) -> list[dg.SensorDefinition]:
@@ -57,8 +48,9 @@ def _new_extract() -> dg.SensorDefinition:
         job_name="partial_sync",
         minimum_interval_seconds=5,
         default_status=dg.DefaultSensorStatus.STOPPED,
-        description="A new or changed extract of an outlet starts partial_sync for that outlet. "
-        "Files that are still being written are waited for.",
+        description="A new or changed extract starts partial_sync for its outlet, or for all "
+        "outlets of the file. Files that are still being written are waited for; databases and "
+        "interfaces are not watched, schedules ask them.",
     )
     @guarded
     def new_extract(
@@ -70,117 +62,29 @@ def _new_extract() -> dg.SensorDefinition:
         before: dict[str, Any] = saved.get("sights", {})
         sights: dict[str, Any] = {}
         run = project.open(user="sensor new_extract")
-        sightings = {
-            outlet: _sight(
-                context.instance, run, outlet, memory.get(outlet, Asked()), before, sights, now
-            )
-            for outlet in run.settings.outlets
-        }
+        with Looking(context.instance, run, before, sights, now) as looking:
+            sightings = {
+                outlet: looking.at(outlet, memory.get(outlet, Asked()))
+                for outlet in run.settings.outlets
+            }
         decision = new_extracts(sightings, memory, now)
+        runs = in_few_runs(decision, sightings, list(run.settings.outlets))
         requests = [
             dg.RunRequest(
                 run_key=launch.run_key,
                 job_name="partial_sync",
                 run_config=run_config(mode="partial", created_by="sensor new_extract"),
                 tags={
-                    **range_tags(launch.outlet, launch.outlet),
+                    **range_tags(first, last),
                     TRIGGER_TAG: "new_extract",
                     "marketsync/why": launch.why,
                 },
             )
-            for launch in decision.launches
+            for first, last, launch in runs
         ]
         return _result(decision, requests, {"asked": remembered(decision.memory), "sights": sights})
 
     return new_extract
-
-
-def _sight(
-    instance: dg.DagsterInstance,
-    project: "Project",
-    outlet: str,
-    known: Asked,
-    before: Mapping[str, Any],
-    sights: dict[str, Any],
-    now: float,
-) -> Sighting:
-    """Look at the newest file of an outlet; hash it only when it is new and whole.
-
-    A directory that cannot be listed is a problem, never "no files".
-    """
-    from marketsync_dagster.ledger.extracts import latest_accepted
-    from marketsync_dagster.pos.files import Sight, find_extracts, is_settled, look
-    from marketsync_dagster.values.errors import MarketSyncError
-
-    said = project.settings.outlets[outlet].extract
-    try:
-        found = find_extracts(project.settings.root / said.path, said.pattern)
-        if not found:
-            return Sighting()
-        newest = _newest(project.settings, outlet, found)
-        mark = _mark(newest)
-        if mark == known.mark:
-            state = run_state(instance, project, outlet, known, now) if known.open else "none"
-            return Sighting(name=newest.path.name, mark=mark, settled=True, run=state)
-        seen = look(newest.path)
-        past = before.get(outlet)
-        earlier = Sight(*past["sight"]) if past and past["name"] == newest.path.name else None
-        settled = is_settled(seen, now, earlier, said.settle_s)
-        sights[outlet] = {
-            "name": newest.path.name,
-            "sight": list(astuple(seen)),
-        }
-        sha256 = _hash(newest.path) if settled else ""
-    except MarketSyncError as error:
-        return Sighting(problem=error.message)
-    except OSError as error:
-        return Sighting(problem=f"the newest extract cannot be read: {error.strerror or error}")
-    accepted = latest_accepted(project.ledger, outlet) if settled else None
-    return Sighting(
-        name=newest.path.name,
-        mark=mark,
-        settled=settled,
-        sha256=sha256,
-        accepted=accepted.sha256 if accepted else "",
-    )
-
-
-def _newest(settings: Settings, outlet: str, found: "list[Found]") -> "Found":
-    """The newest file by the extract's time, as the extract stage chooses it."""
-    from zoneinfo import ZoneInfo
-
-    from marketsync_dagster.pos.files import in_order
-    from marketsync_dagster.values.times import utcnow
-
-    pattern = settings.outlets[outlet].extract.time_pattern
-    zone = ZoneInfo(settings.timezone_of(outlet))
-    return in_order(found, now=utcnow(), pattern=pattern, zone=zone)[-1][0]
-
-
-def _mark(file: "Found") -> str:
-    text = f"{file.path.name} {file.size} {file.mtime!r} {file.inode}"
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _hash(path: Path) -> str:
-    with path.open("rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def run_state(
-    instance: dg.DagsterInstance, project: "Project", outlet: str, known: Asked, now: float
-) -> RunState:
-    """What became of the run that was asked for."""
-    from marketsync_dagster.ledger.states import states_at
-
-    runs = instance.get_runs(dg.RunsFilter(tags={RUN_KEY_TAG: known.run_key}), limit=1)
-    if not runs:
-        return "active" if now - known.at < START_GRACE_S else "lost"
-    if runs[0].status in ACTIVE and runs[0].run_id not in end_dead_runs(instance):
-        return "active"
-    state = states_at(project.ledger, "pos_extract").get(outlet)
-    judged = state is not None and state.run_id == runs[0].run_id
-    return "judged" if judged or runs[0].status == dg.DagsterRunStatus.SUCCESS else "lost"
 
 
 def _pending_retries(pushes: list[Any]) -> dg.SensorDefinition:

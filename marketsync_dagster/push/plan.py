@@ -100,6 +100,13 @@ class Plan:
     findings: list[Finding] = field(default_factory=list)
     pause: Pause | None = None
     """Why none of it is sent, whatever the guard says (`set_aside`)."""
+    lost_ids: int = 0
+    """Unmapped rows of which the platform shows something: they had a platform id (a look ahead
+    counts them, `stages.preview`)."""
+    rejected: dict[str, int] = field(default_factory=dict)
+    """Reason -> rows of the extract that are in no catalog (a look ahead counts them)."""
+    notes: list[str] = field(default_factory=list)
+    """What a run would say of the extract (a look ahead says it)."""
 
     @property
     def held(self) -> bool:
@@ -221,7 +228,8 @@ def make_plan(
     if options.fields and not new.all():
         _keep_other_field(rows, known[candidate].reset_index(drop=True), options.fields)
     acknowledged = int(known["ack_price_minor"].notna().sum()) + settled
-    initial = not acknowledged
+    # of a channel that was told something nothing may be in the feed now: it is no new one
+    initial = not acknowledged and (len(rows) > 0 or not _shows(listings, base.target))
     fresh = not initial and not rows["change"].isin(UNMOVED).all()
     recent = window() if fresh else None
     reasons = rules.row_findings(rows, guard, recent)
@@ -258,6 +266,12 @@ def make_plan(
     plan.content_hash = _content_hash(plan)
     plan.counts()
     return plan
+
+
+def _shows(listings: pd.DataFrame, target: str) -> bool:
+    """Whether anything was acknowledged at this place, in the feed or not."""
+    told = (listings["target"] == target) & listings["ack_price_minor"].notna()
+    return bool(told.any())
 
 
 def _rows(

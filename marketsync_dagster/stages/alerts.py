@@ -109,6 +109,7 @@ _WORDS = {
     "run_failed": "failed runs",
     "outlet_failed": "failed outlets",
     "plan_held": "held plans",
+    "extract_changed": "extracts that look different",
     "no_success": "channels without success",
     "test": "test",
 }

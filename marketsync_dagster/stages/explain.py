@@ -210,15 +210,26 @@ def _source(project: Project, extract_id: str | None, line: Any) -> dict[str, An
     record = extracts.get_extract(project.ledger, extract_id) if extract_id else None
     if record is None:
         return None
-    kept = archived(project.archive, record.sha256)
+    parts = extracts.parts_of(project.ledger, record.id)
+    original = parts[0].original if parts else record.sha256
+    kept = archived(project.archive, original)
     return {
         "extract_id": record.id,
         "file": record.file,
+        "member": (parts[0].member or None) if parts else None,
         "line": line,
+        "coverage": record.coverage,
         "extract_time": record.extract_time,
         "time_source": record.time_source,
         "sha256": record.sha256,
+        "original": original,
         "archived": str(kept.relative_to(project.settings.home)) if kept.exists() else None,
+        "documents": [
+            {"file": part.file, "member": part.member or None, "original": part.original}
+            for part in parts
+        ]
+        if len(parts) > 1
+        else None,
         "forced_by": record.forced_by,
         "forced_reason": record.forced_reason,
     }

@@ -151,7 +151,7 @@ def draw_plan(
     validate(FEED, feed, what=f"the {platform} price feed of {outlet}")
     account = settings.accounts[channel.account]
     pushed = plans.latest_plan(project.ledger, outlet, platform, ("pushed",))
-    before = extracts.get_extract(project.ledger, pushed.extract_id) if pushed else None
+    sizes = extracts.compared(project.ledger, extract, pushed.extract_id if pushed else None)
     base = Base(
         outlet=outlet,
         platform=platform,
@@ -159,9 +159,9 @@ def draw_plan(
         target=target_of_channel(settings, channel),
         extract_id=extract.id,
         extract_time=extract.extract_time,
-        accepted_rows=extract.accepted,
-        pushed_rows=before.accepted if before else None,
-        coverage="delta" if extract.coverage == "delta" else "full",
+        accepted_rows=sizes.accepted,
+        pushed_rows=sizes.before,
+        coverage="delta" if sizes.coverage == "delta" else "full",
     )
     capabilities = capabilities_of(account)
     window = functools.cache(
@@ -216,7 +216,7 @@ def _compared(
         changed = unsettled_rows(
             project, channel, platform, feed, by_quantity=capabilities.push_quantity
         )
-        if changed is not None:
+        if changed is not None and len(changed):  # of an empty feed all listings say what was told
             if changed.any() and (recent := window()) is not None:
                 changed |= among(feed["sku"], recent.anchors.index)
             if changed.mean() <= FEW or not changed.any():

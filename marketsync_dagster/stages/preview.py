@@ -5,34 +5,56 @@ The same pure functions as the stages, in memory; no network.
 
 from __future__ import annotations
 
-import dataclasses
-from collections.abc import Sequence
-from datetime import UTC, datetime
+import json
+from dataclasses import dataclass, field
 
 import pandas as pd
 
+from marketsync_dagster.catalog.arrow import among
 from marketsync_dagster.catalog.feed import build_feed
 from marketsync_dagster.catalog.schemas import FEED, validate
-from marketsync_dagster.ledger import extracts
-from marketsync_dagster.ledger.extracts import ExtractRecord, extract_id
-from marketsync_dagster.pos.extract import read_csv_extract
-from marketsync_dagster.pos.model import Extract
+from marketsync_dagster.ledger import extracts, listings
+from marketsync_dagster.ledger.extracts import ExtractRecord
 from marketsync_dagster.push.plan import Plan, PlanOptions
-from marketsync_dagster.stages.catalog import CATALOG_KEY, full_catalog, merge_delta, named_catalog
+from marketsync_dagster.stages.arrivals import opened
+from marketsync_dagster.stages.catalog import (
+    CATALOG_KEY,
+    catalog_now,
+    full_catalog,
+    merge_delta,
+    named_catalog,
+)
 from marketsync_dagster.stages.extract import (
     EXTRACT_KEY,
-    Candidate,
-    find_candidates,
-    fresh_changes,
+    REJECTS_KEY,
+    coverage_of_frame,
     is_taken_up,
-    refuse_older,
-    spec_of,
+    merged,
+    read_step,
 )
+from marketsync_dagster.stages.extract_records import differences_of, record_of, weighty
+from marketsync_dagster.stages.extract_work import chosen_for, plan_work
 from marketsync_dagster.stages.mapping import mapping_of
+from marketsync_dagster.stages.passed_over import (
+    ahead_words,
+    files_of_no_outlet,
+    reasons_of,
+    rows_of_no_outlet,
+)
 from marketsync_dagster.stages.planning import draw_plan
-from marketsync_dagster.stages.project import Project, fingerprint
+from marketsync_dagster.stages.project import Project
 from marketsync_dagster.values.errors import UsageError
-from marketsync_dagster.values.times import to_iso
+
+
+@dataclass(frozen=True)
+class _Now:
+    """The catalog that a run would make now, and what it would say of the extract."""
+
+    catalog: pd.DataFrame
+    record: ExtractRecord
+    rejected: dict[str, int] = field(default_factory=dict)
+    """Reason -> rows."""
+    notes: list[str] = field(default_factory=list)
 
 
 def preview(project: Project, outlet: str, platform: str, options: PlanOptions) -> Plan:
@@ -41,108 +63,90 @@ def preview(project: Project, outlet: str, platform: str, options: PlanOptions) 
     Raises UsageError where the outlet has no channel on the platform, and whatever is wrong with
     its extract, mapping file or ledger.
     """
-    feed, catalog, extract = feed_now(project, outlet, platform)
+    feed, now = _feed_now(project, outlet, platform)
     channel = project.settings.channel(outlet, platform)
     assert channel is not None
-    return draw_plan(
+    plan = draw_plan(
         project,
         channel,
         platform,
         outlet,
         options,
         feed=feed,
-        extract=extract,
-        catalog_rows=len(catalog),
+        extract=now.record,
+        catalog_rows=len(now.catalog),
     )
+    plan.rejected, plan.notes = now.rejected, now.notes
+    unmapped = now.catalog["sku"][~among(now.catalog["sku"], feed["sku"])]
+    if len(unmapped):
+        known = listings.load_listings(project.ledger, outlet, platform)
+        shown = (known["target"] == plan.base.target) & known["ack_price_minor"].notna()
+        plan.lost_ids = int(among(unmapped, known["sku"][shown]).sum())
+    return plan
 
 
 def feed_now(
     project: Project, outlet: str, platform: str
 ) -> tuple[pd.DataFrame, pd.DataFrame, ExtractRecord]:
     """(FEED, CATALOG, extract) of a channel from the newest extract, mapping and settings."""
+    feed, now = _feed_now(project, outlet, platform)
+    return feed, now.catalog, now.record
+
+
+def _feed_now(project: Project, outlet: str, platform: str) -> tuple[pd.DataFrame, _Now]:
     channel = project.settings.channel(outlet, platform)
     if channel is None:
         raise UsageError(
             f"{outlet} has no channel on {platform}",
             f"channels: add one to {project.settings.file.name}",
         )
-    catalog, record = _catalog_now(project, outlet)
-    mapping, _ = mapping_of(project, platform, outlet, channel, catalog)
-    feed = build_feed(catalog, mapping, channel)
+    now = _catalog_now(project, outlet)
+    mapping, _ = mapping_of(project, platform, outlet, channel, now.catalog)
+    feed = build_feed(now.catalog, mapping, channel)
     validate(FEED, feed, what=f"the {platform} price feed of {outlet}")
-    return feed, catalog, record
+    return feed, now
 
 
-def _catalog_now(project: Project, outlet: str) -> tuple[pd.DataFrame, ExtractRecord]:
-    """The catalog that a run would make now, and the record of the newest extract in it."""
-    found = find_candidates(project.settings, outlet)
-    known = extracts.latest_accepted(project.ledger, outlet)
-    if project.settings.outlets[outlet].extract.coverage == "delta":
-        return _changed_catalog(project, outlet, found, known)
-    newest = found[-1]
-    if known and _is_read(project, outlet, newest, known) and is_taken_up(project, outlet):
-        return project.frames.read(CATALOG_KEY, outlet), known
-    refuse_older(outlet, newest, known, None)
-    extract, record = _read(project, outlet, newest)
+def _catalog_now(project: Project, outlet: str) -> _Now:
+    """The catalog that a run would make now, with the record of the newest extract in it."""
+    with opened(project, keep=False) as arrivals:
+        reading = arrivals.reading(outlet)
+        chosen = chosen_for(project, arrivals, reading)
+        work = plan_work(project, arrivals, reading, chosen)
+        known = extracts.latest_accepted(project.ledger, outlet)
+        taken_up = is_taken_up(project, outlet)
+        if known and not work.steps and taken_up:
+            details = json.loads(known.details)
+            notes = [*weighty(details), *details.get("warnings", []), *ahead_words(known)]
+            notes += files_of_no_outlet(arrivals, reading)[0]
+            reasons = dict(details.get("reasons", {}))
+            return _Now(catalog_now(project, outlet), known, reasons, notes)
+        steps = [(step, read_step(arrivals, reading, step, work)) for step in work.steps]
+        notes = [*chosen.broken, *rows_of_no_outlet(arrivals, work.steps)]
+        notes += files_of_no_outlet(arrivals, reading)[0]
+    waiting: list[pd.DataFrame] = []
+    rejects: list[pd.DataFrame] = [extract.rejects for _, extract in steps]
+    if not work.whole and not taken_up and project.frames.stamp(EXTRACT_KEY, outlet):
+        waiting.append(project.frames.read(EXTRACT_KEY, outlet))  # a run ended before the catalog
+        rejects.append(project.frames.read(REJECTS_KEY, outlet))
+    if not steps:
+        assert known is not None  # what was never accepted is news
+        frame, coverage, newest = waiting[0], coverage_of_frame(project, outlet), known
+    else:
+        frame, coverage = merged(project, reading, work, [one for _, one in steps], waiting)
+        newest = record_of(reading, *steps[-1])
+        notes += differences_of(project, reading, *steps[-1])
+        notes += [*steps[-1][1].warnings, *ahead_words(newest)]
+    reasons = reasons_of(pd.concat(rejects))
     before = _stored_catalog(project, outlet)
-    catalog, _ = full_catalog(project, outlet, extract.frame, extract.rejects, before, record.id)
-    return catalog, record
-
-
-def _changed_catalog(
-    project: Project, outlet: str, found: Sequence[Candidate], known: ExtractRecord | None
-) -> tuple[pd.DataFrame, ExtractRecord]:
-    """The stored catalog after every change file that a run would read."""
-    fresh = fresh_changes(project, outlet, found, known)
-    if not fresh and (known is None or known.sha256 != found[-1].sha256):
-        refuse_older(outlet, found[-1], known, None)
-    taken_up = is_taken_up(project, outlet)
-    if known and not fresh and taken_up:
-        return project.frames.read(CATALOG_KEY, outlet), known
-    parts: list[pd.DataFrame] = []
-    if not taken_up and project.frames.stamp(EXTRACT_KEY, outlet):
-        parts.append(project.frames.read(EXTRACT_KEY, outlet))  # a run ended before the catalog
-    newest = known
-    for candidate in fresh:
-        extract, newest = _read(project, outlet, candidate)
-        parts.append(extract.frame.assign(extract_id=newest.id))
-    assert newest is not None  # what was never accepted is fresh
-    frame = pd.concat(parts, ignore_index=True).astype({"extract_id": "str"})
-    frame = frame.drop_duplicates("sku", keep="last", ignore_index=True)
-    return merge_delta(named_catalog(frame, newest.id), _stored_catalog(project, outlet)), newest
+    if coverage == "full":
+        refused = pd.concat(rejects, ignore_index=True)
+        catalog, _ = full_catalog(project, outlet, frame, refused, before, newest.id)
+        return _Now(catalog, newest, reasons, notes)
+    changes = named_catalog(frame, newest.id, project.settings.outlets[outlet].extract.brands)
+    return _Now(merge_delta(changes, before), newest, reasons, notes)
 
 
 def _stored_catalog(project: Project, outlet: str) -> pd.DataFrame | None:
     stored = project.frames.stamp(CATALOG_KEY, outlet)
     return project.frames.read(CATALOG_KEY, outlet) if stored else None
-
-
-def _is_read(project: Project, outlet: str, newest: Candidate, known: ExtractRecord) -> bool:
-    """Whether a run would find nothing new in a full extract: the file is the one that was read,
-    and is still to be read in the same way (`columns:` and the like)."""
-    source = project.frames.stamp(EXTRACT_KEY, outlet)
-    inputs = fingerprint(newest.sha256, dataclasses.asdict(spec_of(project.settings, outlet)))
-    return known.sha256 == newest.sha256 and source is not None and source.inputs == inputs
-
-
-def _read(project: Project, outlet: str, candidate: Candidate) -> tuple[Extract, ExtractRecord]:
-    """An extract, and the record that it would get."""
-    said = project.settings.outlets[outlet].extract
-    file = f"{said.path}/{candidate.path.name}"
-    extract = read_csv_extract(candidate.path, spec_of(project.settings, outlet), file=file)
-    record = ExtractRecord(
-        id=extract_id(outlet, candidate.sha256),
-        outlet=outlet,
-        sha256=candidate.sha256,
-        file=file,
-        coverage=said.coverage,
-        extract_time=to_iso(candidate.moment),
-        time_source=candidate.time_source,
-        read_at=to_iso(datetime.now(UTC)),
-        state=extracts.ACCEPTED,
-        records=extract.records,
-        accepted=extract.accepted,
-        rejected=extract.rejected,
-        duplicates=extract.duplicates,
-    )
-    return extract, record

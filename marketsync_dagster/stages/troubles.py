@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 POS_STAGES = ("pos_extract", "pos_catalog")
 PLATFORM_STAGES = ("products", "sku_mapping", "price_feed", "listings")
-FAILURES = ("run_failed", "outlet_failed", "plan_held")
+FAILURES = ("run_failed", "outlet_failed", "plan_held", "extract_changed")
 """What the sensor `failure_alerts` looks for; `no_success` is the other one's."""
 _HELD = ("held", "held again", "rows held")
 _MANY = 100_000
@@ -136,7 +136,35 @@ def of_states(
                 continue
         if not state.ok:
             found.append(_outlet_failed(state, platform))
+        elif state.numbers.get("drift_weighty"):
+            found.append(_extract_changed(state))
+        elif state.numbers.get("extract_ahead"):
+            found.append(_extract_ahead(state))
     return found
+
+
+def _extract_changed(state: OutletState) -> Trouble:
+    return Trouble(
+        key=f"extract_changed {state.outlet}",
+        kind="extract_changed",
+        title=f"the extract of {state.outlet} looks other than the one before it",
+        message=state.reason or "its columns are not what they were",
+        next_step="look at pos/extract in the UI, and at the POS export",
+        outlet=state.outlet,
+        run_id=state.run_id,
+    )
+
+
+def _extract_ahead(state: OutletState) -> Trouble:
+    return Trouble(
+        key=f"extract_ahead {state.outlet}",
+        kind="extract_changed",
+        title=f"the extract of {state.outlet} is of a time that is still to come",
+        message=state.reason or "until then every extract that is older is refused",
+        next_step="look at the till's clock, and at the names of the files that it exports",
+        outlet=state.outlet,
+        run_id=state.run_id,
+    )
 
 
 def _outlet_failed(state: OutletState, platform: str | None) -> Trouble:

@@ -180,6 +180,15 @@ def test_a_damaged_extract_stops_its_own_outlet_and_no_other(
     calls = fresh_sandbox.last_request()
     assert launch(project, "partial_sync").exit_code == 0
     assert fresh_sandbox.requests(since=calls) == []
+    # a column more than in the last extract: nothing is held back for it, and it is told
+    drop(tmp_path, "kisumu", extract().replace("\n", ",Shelf\n"))
+    assert launch(project, "partial_sync", ["kisumu"]).exit_code == 0
+    with dg.DagsterInstance.from_config(str(tmp_path / ".dagster")) as instance:
+        records = instance.fetch_materializations(dg.AssetKey(["pos", "extract"]), limit=1).records
+        assert records[0].asset_materialization is not None
+        told: Any = records[0].asset_materialization.metadata
+        (row,) = told["drift"].records
+        assert (told["drift_changes"].value, row.data["column"]) == (1, "Shelf")
 
 
 def output_metadata(instance: dg.DagsterInstance, run_id: str) -> dict[str, Any]:

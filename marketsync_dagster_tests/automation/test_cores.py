@@ -14,6 +14,7 @@ from marketsync_dagster.automation.cores import (
     Sighting,
     Tried,
     Waiting,
+    in_few_runs,
     new_extracts,
     pause_after,
     pending_retries,
@@ -155,3 +156,48 @@ def test_what_is_not_pushed_says_why(change: dict[str, Any], reason: str) -> Non
     decision = pending_retries([replace(ROWS, **change)], {}, 0.0)
     assert decision.launches == []
     assert decision.reasons == [f"pasons/kisumu: {reason}"]
+
+
+def sights(*outlets: str, source: str = "chain", name: str = "all.csv") -> dict[str, Sighting]:
+    seen = Sighting(name=name, mark="m1", settled=True, source=source)
+    return dict.fromkeys(outlets, seen)
+
+
+def test_a_file_of_two_hundred_outlets_asks_for_one_run() -> None:
+    every = [f"o{number:03}" for number in range(200)]
+    decision = new_extracts(sights(*every), {}, 100.0)
+    (run,) = in_few_runs(decision, sights(*every), every)
+    assert run[:2] == ("o000", "o199")
+    assert run[2].why == "new file all.csv"
+    assert {asked.run_key for asked in decision.memory.values()} == {run[2].run_key}
+    lost = {name: replace(seen, run="lost") for name, seen in sights(*every).items()}
+    again = new_extracts(lost, decision.memory, 1e6)
+    (second,) = in_few_runs(again, lost, every)
+    assert second[2].run_key != run[2].run_key
+
+
+def test_outlets_with_directories_of_their_own_get_runs_of_their_own() -> None:
+    every = ["a", "b", "c", "d", "e"]
+    seen = sights("a", "b", source="") | sights("c", "d", "e")
+    decision = new_extracts(seen, {"d": Asked(mark="m1")}, 100.0)
+    runs = in_few_runs(decision, seen, every)
+    # d needs nothing, and stands between two of its own source
+    assert [run[:2] for run in runs] == [("a", "a"), ("b", "b"), ("c", "e")]
+
+
+def test_a_run_does_not_reach_over_outlets_of_another_source() -> None:
+    every = ["a", "b", "c"]
+    seen = sights("a", "c") | sights("b", source="other")
+    decision = new_extracts(seen, {"b": Asked(mark="m1")}, 100.0)
+    assert [run[:2] for run in in_few_runs(decision, seen, every)] == [("a", "a"), ("c", "c")]
+
+
+def test_what_is_wrong_with_a_source_is_said_once() -> None:
+    seen = dict.fromkeys("abc", Sighting(problem="cannot be listed", source="chain"))
+    assert new_extracts(seen, {}, 0.0).reasons == ["chain: cannot be listed"]
+    young = dict.fromkeys("abc", Sighting(name="x.csv", mark="m", source="chain"))
+    assert new_extracts(young, {}, 0.0).reasons == ["chain: x.csv is still being written"]
+
+
+def test_a_file_that_was_not_hashed_is_not_taken_for_the_one_in_force() -> None:
+    assert len(look(replace(NEW, sha256=""), {}).launches) == 1

@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from marketsync_dagster.catalog.frames import FrameStore
-from marketsync_dagster.ledger import cursors, leases, mappings, plans
+from marketsync_dagster.ledger import cursors, extract_files, leases, mappings, plans
 from marketsync_dagster.ledger import extracts as extract_records
 from marketsync_dagster.ledger import products as offered
 from marketsync_dagster.ledger.engine import Ledger
@@ -28,7 +28,7 @@ from marketsync_dagster.platforms.pasons.adapter import PasonsAdapter
 from marketsync_dagster.platforms.tracker_ke.adapter import TrackerAdapter
 from marketsync_dagster.push import decisions, pacing, recovery, sender
 from marketsync_dagster.push.plan import PlanOptions
-from marketsync_dagster.stages import extract, planning, products, pushing
+from marketsync_dagster.stages import arrivals, planning, products, pushing
 from marketsync_dagster_tests.faults.errands import approve_held, offer_products
 from marketsync_dagster_tests.faults.points import HALF_SENT, IN_FLIGHT
 from marketsync_dagster_tests.projects import PARTIAL, Place, run_sync
@@ -168,7 +168,9 @@ def _watch_stages(reaper: Reaper) -> None:
         return replace(path, target)
 
     setattr(Path, "replace", half_written)  # noqa: B010 - not what the type says, on purpose
-    _tell_after(extract, "archive", lambda *_: reaper("extract_archived"))
+    _tell_after(arrivals, "keep_original", lambda *_: reaper("extract_archived"))
+    _tell_after(extract_files, "record_files", lambda *_: reaper("documents_recorded"))
+    _tell_after(extract_files, "note_file", lambda *_: reaper("document_noted"))
     _tell_after(extract_records, "record_extract", lambda *_: reaper("extract_recorded"))
     _tell_after(FrameStore, "write", frame)
     _tell_after(cursors, "set_cursor", lambda *_: reaper("settled"))

@@ -42,6 +42,8 @@ ONLY_TRACKER = ("tracker_ke",)
 POINTS = (
     # from the file to the plan
     Point("extract_archived"),
+    Point("documents_recorded"),
+    Point("document_noted"),
     Point("rejects_frame_written"),
     Point("frame_half_written"),
     Point("extract_frame_written"),

@@ -29,6 +29,8 @@ from marketsync_dagster_tests.push.builders import many, plan_of
 KEYS: dict[str, tuple[str, ...]] = {
     "listing": ("outlet", "platform", "sku"),
     "extract": ("outlet", "sha256"),
+    "extract_part": ("extract_id", "place"),
+    "extract_file": ("id",),
     "absence": ("outlet", "sku"),
     "plan": ("id",),
     "push": ("id",),

@@ -72,6 +72,14 @@ def test_what_was_told_to_another_place_counts_as_never_told(changed: dict[str, 
     assert plan.kind == "initial"
 
 
+def test_a_channel_that_was_told_something_is_not_new_because_nothing_can_be_sent_now() -> None:
+    assert plan_of([], [A], unmapped=1).kind == "ordinary"
+    assert plan_of([], unmapped=1).kind == "initial"
+    assert plan_of([], [A | {"target": "another place"}], unmapped=1).kind == "initial"
+    # what is sent first is looked at as a first push
+    assert plan_of([C], [A], unmapped=1).kind == "initial"
+
+
 def test_a_platform_id_shows_what_it_was_told_last_under_whatever_sku() -> None:
     before = A | {"platform_id": "p"}
     after = {"sku": "B", "platform_id": "p", "price_minor": 1100}
