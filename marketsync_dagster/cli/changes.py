@@ -12,14 +12,18 @@ import typer
 from marketsync_dagster.cli.output import (
     CHANGES,
     DONE,
+    ERROR,
     HELD,
     counted,
     note,
     print_json,
     progress,
     say,
+    say_some,
+    wrapped,
 )
-from marketsync_dagster.values.errors import MarketSyncError, UsageError
+from marketsync_dagster.values.errors import ExtractError, MarketSyncError, UsageError
+from marketsync_dagster.values.redact import scrub
 
 if TYPE_CHECKING:
     from marketsync_dagster.push.plan import Plan, PlanOptions
@@ -59,7 +63,8 @@ def plan(
         Path | None, typer.Option(help="Write each channel's feed as CSV into this folder.")
     ] = None,
 ) -> int:
-    """Exit code 2 if anything would be sent, 3 if anything is held, 0 if there is nothing."""
+    """Exit code 2 if anything would be sent, 3 if anything is held, 0 if there is nothing; 1 if a
+    channel cannot be planned, whatever the others come to."""
     from marketsync_dagster.cli import names
     from marketsync_dagster.cli.session import opened
     from marketsync_dagster.cli.session import settings as load
@@ -86,17 +91,26 @@ def plan(
             limit=limit,
             fields=tuple(what.value for what in dict.fromkeys(field or ())),
         )
-        plans = _plans(project, channels, options, silent=as_json)
-        files = _export(project, channels, export) if export is not None else []
+        plans, failed = _plans(project, channels, options, silent=as_json)
+        planned = [(one.base.outlet, one.base.platform) for one in plans]
+        files = _export(project, planned, export) if export is not None else []
     documents = [document(one) for one in plans]
     if as_json:
-        print_json({"channels": documents, "exported": [str(file) for file in files]})
+        said = {"channels": documents, "exported": [str(file) for file in files]}
+        print_json({**said, "errors": failed} if failed else said)
     else:
         for one in documents:
             _print(one)
-        _print_total(documents)
+        _print_total(documents, whole=not failed)
         for file in files:
             note(f"wrote {file}")
+    for one in failed:
+        place = f"{one['outlet']} on {one['platform']}"
+        note(f"error: {place} cannot be planned: {one['message']}")
+        if one["next_step"]:
+            note(f"next: {one['next_step']}")
+    if failed:
+        return ERROR
     if any(one["held"] for one in documents):
         return HELD
     return CHANGES if any(one["to_send"] for one in documents) else DONE
@@ -108,7 +122,10 @@ def check_skus(project: Project, outlets: list[str], skus: list[str]) -> None:
         return
     known: dict[str, None] = {}
     for outlet in outlets:
-        of_outlet = _skus_of(project, outlet, read=True)
+        try:
+            of_outlet = _skus_of(project, outlet, read=True)
+        except ExtractError:
+            return  # the plan of its channels says so; what SKUs it has nobody knows
         if of_outlet is None:
             return  # nothing was read yet, and nothing says what there would be
         known |= of_outlet
@@ -154,23 +171,23 @@ def _unknown_sku(
 
 def _plans(
     project: Project, channels: list[tuple[str, str]], options: PlanOptions, *, silent: bool
-) -> list[Plan]:
+) -> tuple[list[Plan], list[dict[str, str]]]:
+    """The plans, and for each channel that has none `{"outlet", "platform", "code", "message",
+    "next_step"}`, `code` where it is the extract that cannot be read."""
     from marketsync_dagster.stages.preview import preview
 
     found: list[Plan] = []
-    failed: list[MarketSyncError] = []
+    failed: list[dict[str, str]] = []
     with progress("planning", silent=silent) as tell:
         for outlet, platform in channels:
             tell(f"planning {outlet} on {platform}")
             try:
                 found.append(preview(project, outlet, platform, options))
             except MarketSyncError as error:
-                failed.append(error)
-    if failed:
-        more = len(failed) - 1
-        rest = f" (and {more} other channel{'s' * (more > 1)} cannot be planned)" if more else ""
-        raise MarketSyncError(failed[0].message + rest, failed[0].next_step)
-    return found
+                code = {"code": error.code} if isinstance(error, ExtractError) else {}
+                words = {"message": scrub(error.message), "next_step": scrub(error.next_step)}
+                failed.append({"outlet": outlet, "platform": platform, **code, **words})
+    return found, failed
 
 
 def document(plan: Plan) -> dict[str, Any]:
@@ -189,13 +206,17 @@ def document(plan: Plan) -> dict[str, Any]:
         "extract_id": plan.base.extract_id,
         "catalog_rows": plan.catalog_rows,
         "unmapped": counts["unmapped"],
+        "unmapped_acknowledged": plan.lost_ids,
         "held": counts["held"],
         "unchanged": counts["unchanged"],
+        "refused_before": plan.refused_before,
         "deselected": counts["deselected"],
         "to_send": counts["sent"],
         "deselected_because": {reason: n for reason, n in plan.deselected.items() if n},
         "paused": plan.pause.words if plan.pause else None,
         "findings": [asdict(finding) for finding in plan.findings],
+        "rejected": plan.rejected,
+        "notes": plan.notes,
         "rows": rows.to_dict(orient="records"),
     }
 
@@ -221,7 +242,14 @@ def _print(plan: dict[str, Any]) -> None:
         print_rows(plan["rows"], _ROWS_SHOWN, ", ".join(currencies), held=held)
 
 
-def _print_total(plans: list[dict[str, Any]]) -> None:
+def _print_total(plans: list[dict[str, Any]], *, whole: bool) -> None:
+    """What all plans come to. `whole` is off where channels cannot be planned: of them nobody knows
+    whether there is nothing to do."""
+    from marketsync_dagster.cli.left import left_undone
+
+    say_some(list(dict.fromkeys(word for plan in plans for word in plan["notes"])))
+    left = left_undone(plans)
+    paused = any(plan["paused"] for plan in plans)
     to_send = sum(plan["to_send"] for plan in plans)
     held = sum(plan["held"] for plan in plans)
     if held:
@@ -230,10 +258,14 @@ def _print_total(plans: list[dict[str, Any]]) -> None:
     elif to_send:
         say(f"to send: {counted(to_send, 'row')}")
         note("next: marketsync run partial_sync")
-    elif any(plan["paused"] for plan in plans):
+    elif left:
+        say("nothing can be sent now" + ("; channels are paused" if paused else ""))
+    elif whole and paused:
         say("nothing to do while channels are paused; every other has been told what to show")
-    else:
+    elif whole:
         say("nothing to do: every channel has been told what it should show")
+    for words, command in left:
+        say(*wrapped(f"left: {words}", "  "), f"  next: {command}")
 
 
 def _export(project: Project, channels: list[tuple[str, str]], folder: Path) -> list[Path]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import zlib
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -139,25 +138,18 @@ def _products(settings: Settings) -> list[dict[str, Any]]:
 
 def _rows(settings: Settings, outlet: str) -> list[tuple[Any, ...]]:
     """(sku, name, barcode, brand, category, size) of the newest extract's rows with a barcode."""
-    from marketsync_dagster.pos.extract import read_csv_extract
-    from marketsync_dagster.pos.files import find_extracts
-    from marketsync_dagster.pos.model import ExtractSpec
+    from marketsync_dagster.pos.read import read_extract
+    from marketsync_dagster.pos.sources.directory import DirectorySource
+    from marketsync_dagster.stages.reading import spec_of
 
     extract = settings.outlets[outlet].extract
-    spec = ExtractSpec(
-        columns=extract.columns,
-        currency=settings.currency_of(outlet),
-        delimiter=extract.delimiter,
-        encoding=extract.encoding,
-        decimal=extract.decimal,
-        duplicates=extract.duplicates,
-    )
     try:
-        files = find_extracts(settings.root / extract.path, extract.pattern)
-        if not files:
+        folder = settings.root / (extract.path or "")
+        there = DirectorySource(folder, extract.patterns[:1]).look() if extract.path else []
+        if not there:
             return []
-        newest: Path = files[-1].path
-        frame = read_csv_extract(newest, spec, file=newest.name).frame
+        newest = there[-1].name
+        frame = read_extract(folder / newest, spec_of(settings, outlet), file=newest).frame
     except ExtractError:
         return []  # the run that reads it says what is wrong with it
     columns = ["sku", "name", "barcode", "brand", "category", "size"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,7 @@ from marketsync_dagster.cli.output import DONE, counted, note, print_json, say, 
 from marketsync_dagster.values.errors import ConfigError, UsageError
 
 if TYPE_CHECKING:
+    from marketsync_dagster.config.channels import Channel
     from marketsync_dagster.config.settings import Settings
     from marketsync_dagster.stages.project import Project
 
@@ -50,8 +52,8 @@ class Target:
     outlets: list[str]
 
 
-def target(settings: Settings, account: str | None, outlet: str | None) -> Target:
-    """The one mapping file that the options mean; UsageError where they mean several."""
+def channels_of(settings: Settings, account: str | None, outlet: str | None) -> list[Channel]:
+    """The channels that the options mean; UsageError where there is none."""
     from marketsync_dagster.cli.names import account_of, one_of
 
     if account is not None:
@@ -68,6 +70,12 @@ def target(settings: Settings, account: str | None, outlet: str | None) -> Targe
             f"there is no channel of {' and '.join(filter(None, (account, outlet))) or 'any kind'}",
             "look under channels in the configuration",
         )
+    return channels
+
+
+def target(settings: Settings, account: str | None, outlet: str | None) -> Target:
+    """The one mapping file that the options mean; UsageError where they mean several."""
+    channels = channels_of(settings, account, outlet)
     files: dict[Path, list[Any]] = {}
     for channel in channels:
         if channel.mapping.file is not None:
@@ -75,7 +83,8 @@ def target(settings: Settings, account: str | None, outlet: str | None) -> Targe
     if not files:
         raise ConfigError(
             f"account {channels[0].account} has no mapping file",
-            "add to its channel: mapping: {file: mappings/NAME.csv}",
+            "add to its channel: mapping: {file: mappings/NAME.csv}; its rows without an id: "
+            f"marketsync mapping list --unmapped --account {channels[0].account}",
         )
     if len(files) > 1:
         choice = ", ".join(f"--account {users[0].account}" for users in files.values())
@@ -99,23 +108,28 @@ def list_(
     from marketsync_dagster.cli.session import settings as load
 
     settings = load()
-    found = target(settings, account, outlet)
-    with opened(given=settings) as project:
-        if unmapped:
-            rows = unmapped_rows(project, found)
-        else:
-            rows = [asdict(row) for row in read_mapping_file(found.path)]
+    rows: list[dict[str, Any]] = []
+    if unmapped:  # for which no file is needed
+        outlets: dict[str, list[str]] = {}
+        for channel in channels_of(settings, account, outlet):
+            outlets.setdefault(settings.platform_of(channel), []).append(channel.outlet)
+        with opened(given=settings) as project:
+            for platform, names in outlets.items():
+                rows += unmapped_rows(project, platform, names)
+        nothing, keys = "no rows without mapping", ("outlet", "sku", "name", "reason")
+        if len(outlets) > 1:
+            keys = ("outlet", "platform", *keys[1:])
+    else:
+        path = target(settings, account, outlet).path
+        rows = [asdict(row) for row in read_mapping_file(path)]
+        nothing = f"{path} has no rows"
+        keys = ("line", "sku", "platform_id", "platform_sku", "name")
     if as_json:
         print_json(rows)
         return DONE
     if not rows:
-        say("no rows without mapping" if unmapped else f"{found.path} has no rows")
+        say(nothing)
         return DONE
-    keys = (
-        ("outlet", "sku", "name", "reason")
-        if unmapped
-        else ("line", "sku", "platform_id", "platform_sku", "name")
-    )
     shown = rows if not unmapped else rows[:_SHOWN]
     lines = [[row[key] for key in keys] for row in shown]
     table(keys, lines, right=("line",), free=("name", "reason"))
@@ -143,7 +157,9 @@ def search(
     with opened(given=settings) as project:
         listed = _platform_rows(project, found)
         products = _matches(listed or [], ("platform_id", "platform_sku", "barcode"), text)
-        own = _matches(unmapped_rows(project, found), ("sku", "barcode"), text)
+        own = _matches(
+            unmapped_rows(project, found.platform, found.outlets), ("sku", "barcode"), text
+        )
     if as_json:
         print_json({"platform": products[:limit], "unmapped": own[:limit]})
         return DONE
@@ -251,20 +267,20 @@ def import_(
     return DONE
 
 
-def unmapped_rows(project: Project, found: Target) -> list[dict[str, Any]]:
-    """Catalog rows of the target's outlets that the last run could not map."""
+def unmapped_rows(project: Project, platform: str, outlets: Sequence[str]) -> list[dict[str, Any]]:
+    """Catalog rows of the outlets that the last run could not map to the platform."""
     from marketsync_dagster.stages.catalog import CATALOG_KEY
     from marketsync_dagster.stages.mapping import mapping_key
 
     rows: list[dict[str, Any]] = []
-    for outlet in found.outlets:
-        if project.frames.stamp(mapping_key(found.platform), outlet) is None:
+    for outlet in outlets:
+        if project.frames.stamp(mapping_key(platform), outlet) is None:
             continue
-        frame = project.frames.read(mapping_key(found.platform), outlet)
+        frame = project.frames.read(mapping_key(platform), outlet)
         frame = frame[frame["platform_id"].isna()]
         barcodes = project.frames.read(CATALOG_KEY, outlet).set_index("sku")["barcode"]
-        frame = frame.assign(outlet=outlet, barcode=frame["sku"].map(barcodes))
-        columns = ["outlet", "sku", "name", "barcode", "reason", "next_step"]
+        frame = frame.assign(outlet=outlet, platform=platform, barcode=frame["sku"].map(barcodes))
+        columns = ["outlet", "sku", "name", "barcode", "reason", "next_step", "platform"]
         objects = frame[columns].astype(object)
         records = objects.where(objects.notna(), None).to_dict(orient="records")
         rows.extend({str(key): value for key, value in record.items()} for record in records)

@@ -33,6 +33,16 @@ def one_of(kind: str, given: str, known: Collection[str]) -> str:
     raise UsageError(f"unknown {kind} {given!r} ({hint})")
 
 
+def currency_of(given: str) -> str:
+    """`given` if it is a currency; UsageError with the one that it stands for, or the closest."""
+    from marketsync_dagster.config.scalars import CURRENCIES, LOCAL_CURRENCIES
+
+    meant = LOCAL_CURRENCIES.get(given.strip().upper())
+    if given not in CURRENCIES and meant:
+        raise UsageError(f"unknown currency {given!r} (did you mean {' or '.join(meant)}?)")
+    return one_of("currency", given, sorted(CURRENCIES))
+
+
 def outlets_of(settings: Settings, given: str | None, *, everything: bool = False) -> list[str]:
     """`A,B` as outlets in the order of the configuration; all of them where none is given."""
     if given is None:

@@ -118,6 +118,14 @@ def wrapped(text: str, indent: str = "") -> list[str]:
     )
 
 
+def say_some(lines: Sequence[str], most: int = 20) -> None:
+    """Sentences as `wrapped` ones, the first `most`, and how many more there are."""
+    for line in lines[:most]:
+        say(*wrapped(line, "  "))
+    if len(lines) > most:
+        note(f"and {len(lines) - most:,} more; --json has all of them")
+
+
 def figures(numbers: Mapping[str, Any], names: Sequence[str]) -> str:
     """`12 applied, 1 call` of those `names` that are not zero."""
     return ", ".join(

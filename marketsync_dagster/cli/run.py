@@ -17,6 +17,7 @@ from marketsync_dagster.cli.output import (
     print_json,
     progress,
     say,
+    say_some,
     table,
     wrapped,
 )
@@ -152,10 +153,15 @@ def print_report(job: str, report: RunReport) -> None:
 
 
 def say_faults(report: RunReport) -> None:
-    """What is not plainly done, outlet by outlet, each reason once and with its next step."""
+    """What is not plainly done, outlet by outlet, each reason once and with its next step; then,
+    of what is, the reasons that there are."""
     told: dict[str, dict[tuple[str, str], str]] = {}
+    also: dict[tuple[str, str], str] = {}
     for result in report.results:
         reason, step = result.get("reason") or "", result.get("next_step") or ""
+        if reason and result["ok"] and result["state"] in _PLAIN:
+            place = f"{result['outlet'] or 'all outlets'}, {result['stage']}"
+            also.setdefault((result["outlet"], reason), f"{place}: {reason}")
         if result["ok"] and (result["state"] in _PLAIN or not (reason or step)):
             continue
         of_outlet = told.setdefault(result["outlet"] or "all outlets", {})
@@ -165,5 +171,8 @@ def say_faults(report: RunReport) -> None:
             say(*wrapped(f"{outlet}, {stage}: {reason}", "  "))
             if step:
                 say(f"  next: {step}")
+    say_some(list(also.values()))
+    if any(result.get("numbers", {}).get("rejected") for result in report.results):
+        say("  next: marketsync check-extract FILE names each rejected row; so does pos/rejects")
     for error in report.errors:
         note(f"error: {error}")

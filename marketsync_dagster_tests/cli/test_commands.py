@@ -87,6 +87,44 @@ def test_config_check_holds_the_columns_against_the_newest_file(
     assert run("config", "check").code == (1 if path == "time_pattern" else 0)
 
 
+def test_config_check_names_columns_that_change_prices_and_are_not_read(
+    project: Path, run: Run
+) -> None:
+    file = project / "marketsync.yaml"
+    said = "{path: extracts/side, columns: {sku: SKU, price: Price}}"
+    file.write_text(file.read_text().replace("{path: extracts/side}", said))
+    (project / "extracts" / "side" / "side.csv").write_text(
+        "SKU,Price,Offer Price,Shelf\n1,2,1,x\n"
+    )
+    result = run("config", "check", "--json")
+    assert result.code == 0
+    (warning,) = (
+        one for one in json.loads(result.out)["warnings"] if "is not read" in one["message"]
+    )
+    assert (warning["path"], warning["line"]) == ("outlets.side.extract.columns", 4)
+    assert "side.csv: 'Offer Price' looks like promo_price" in warning["message"]
+    file.write_text(
+        file.read_text().replace("price: Price}", "price: Price, promo_price: Offer Price}")
+    )
+    assert "is not read" not in run("config", "check").out
+
+
+@pytest.mark.parametrize(("products", "code"), [("SKU,Price", 0), ("SKU,Shelf", 1), ("SKU,Qty", 1)])
+def test_config_check_takes_a_table_of_stock_only_beside_products(
+    products: str, code: int, project: Path, run: Run
+) -> None:
+    file = project / "marketsync.yaml"
+    said = '{path: extracts/side, pattern: ["side*.csv", "stock*.csv"]}'
+    file.write_text(file.read_text().replace("{path: extracts/side}", said))
+    (project / "extracts" / "side" / "side.csv").write_text(f"{products}\n1,2\n")
+    (project / "extracts" / "side" / "stock.csv").write_text("SKU,Stock\n1,2\n")
+    result = run("config", "check", "--json")
+    assert result.code == code
+    words = [error["message"] for error in json.loads(result.out)["errors"]]
+    assert len(words) == code
+    assert all("side.csv, line 1: no column holds the price" in one for one in words)
+
+
 def test_a_push_of_an_outlet_that_is_not_on_the_platform_is_wrong_usage(
     project: Path, run: Run
 ) -> None:
@@ -107,16 +145,16 @@ def test_check_extract_says_how_it_has_read_a_file(empty: Path, run: Run) -> Non
     text = "SKU|Description|Retail Price|Shelf\n1|Caf\u00e9|10|x\n"
     (empty / "x.txt").write_bytes(text.encode("utf-16"))
     assert run("check-extract", "x.txt").out.splitlines() == [
-        "read as utf-16, delimiter |; columns sku=SKU, description=Description, price=Retail Price",
+        "read as utf-16, delimiter |; columns sku=SKU, name=Description, price=Retail Price",
         "not read: Shelf",
         (
-            "no column for name, barcode, stock; if there is one, say so: "
-            "--columns 'sku=SKU,price=Retail Price,name=HEADER'"
+            "no column for barcode, stock; if there is one, say so: "
+            "--columns 'sku=SKU,name=Description,price=Retail Price,barcode=HEADER'"
         ),
         "1 row = 1 accepted + 0 rejected + 0 duplicates",
     ]
-    columns = "sku=SKU,price=Retail Price,name=Description"
-    assert "name=Description" in run("check-extract", "x.txt", "--columns", columns).out
+    columns = "sku=SKU,price=Retail Price,name=Shelf"
+    assert "name=Shelf" in run("check-extract", "x.txt", "--columns", columns).out
     (empty / "x.txt").write_bytes(text.encode("cp1252"))
     assert "is guessed" in run("check-extract", "x.txt").out
 
@@ -127,11 +165,24 @@ def test_check_extract_needs_no_configuration(empty: Path, run: Run) -> None:
     result = run("check-extract", "x.csv", "--json")
     assert result.code == 4
     report = json.loads(result.out)
-    assert list(report) == ["rows", "accepted", "rejected", "duplicates", "rejects"]
+    assert list(report)[:5] == ["rows", "accepted", "rejected", "duplicates", "rejects"]
     assert report["rows"] == report["accepted"] + report["rejected"] + report["duplicates"] == 5
     keys = ["file", "line", "column", "value", "reason", "next_step"]
     assert all(list(reject) == keys for reject in report["rejects"])
     assert "negative_price" in run("check-extract", "x.csv").out
+
+
+@pytest.mark.parametrize("name", ["report.xlsx", "report.csv"])
+def test_check_extract_writes_the_rejected_rows_to_a_file(name: str, empty: Path, run: Run) -> None:
+    (empty / "x.csv").write_text(EXTRACT + "1004,Bad,,-3,1\n")
+    result = run("check-extract", "x.csv", "--out", name, "--json")
+    assert result.code == 4
+    assert json.loads(result.out)["rejected"] == 1
+    assert f"1 rejected row in {name}" in result.err
+    assert (empty / name).read_bytes()[:2] == (b"PK" if name.endswith("xlsx") else b"\xef\xbb")
+    assert run("check-extract", "x.csv", "--out", "x.csv").code == 64
+    assert run("check-extract", "x.csv", "--out", "report.pdf").code == 64
+    assert (empty / "x.csv").read_text().endswith("1004,Bad,,-3,1\n")
 
 
 def test_check_extract_takes_named_columns(empty: Path, run: Run) -> None:
@@ -279,3 +330,46 @@ def test_ledger_upgrade_says_where_the_ledger_stands(project: Path, run: Run) ->
     first = json.loads(run("ledger", "upgrade", "--json").out)
     assert first["before"] is None
     assert "up to date" in run("ledger", "upgrade").out
+
+
+def _pasons_mapped(project: Path) -> None:
+    """Main on Pasons, whose ids are the till's barcodes: one row has none."""
+    from marketsync_dagster.stages.catalog import build_catalogs
+    from marketsync_dagster.stages.extract import extract_outlets
+    from marketsync_dagster.stages.mapping import map_outlets
+    from marketsync_dagster.stages.project import open_project
+
+    opened = open_project(project / "marketsync.yaml")
+    try:
+        extract_outlets(opened, ["main"])
+        build_catalogs(opened, ["main"])
+        map_outlets(opened, "pasons", ["main"])
+    finally:
+        opened.ledger.close()
+
+
+def test_rows_without_an_id_are_listed_for_an_account_without_a_mapping_file(
+    project: Path, run: Run
+) -> None:
+    _pasons_mapped(project)
+    result = run("mapping", "list", "--unmapped", "--account", "pasons_main", "--json")
+    assert result.code == 0
+    (row,) = json.loads(result.out)
+    assert (row["outlet"], row["sku"], row["platform"]) == ("main", "1003", "pasons")
+    assert row["reason"] == "the till has no barcode to use as pasons's id"
+    assert row["next_step"] == "give the product a barcode of its own in the POS"
+    text = run("mapping", "list", "--unmapped", "--account", "pasons_main")
+    assert text.out.count("next: ") == 1
+    assert "next: give the product a barcode of its own in the POS" in text.out
+    none = run("mapping", "list", "--account", "pasons_main")
+    assert (none.code, "has no mapping file" in none.err) == (1, True)
+    assert "mapping list --unmapped --account pasons_main" in none.err
+
+
+def test_rows_without_an_id_of_an_outlet_are_those_of_all_its_accounts(
+    planned: str, project: Path, run: Run
+) -> None:
+    _pasons_mapped(project)
+    result = run("mapping", "list", "--unmapped", "--outlet", "main", "--json")
+    found = [(row["platform"], row["sku"]) for row in json.loads(result.out)]
+    assert found == [("tracker_ke", "1002"), ("tracker_ke", "1003"), ("pasons", "1003")]
