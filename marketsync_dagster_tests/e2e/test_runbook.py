@@ -258,6 +258,19 @@ def a_new_outlet(shop: Shop) -> None:
     write_key(shop, KEY)
 
 
+def an_older_extract(shop: Shop) -> None:
+    """The till's newest file is of the day before the one that was taken, and a run has seen it."""
+    folder = shop.config.parent / "extracts" / "nakuru"
+    file = folder / "nakuru_2026-11-21.csv"
+    older = folder / "nakuru_2026-11-20.csv"
+    older.write_bytes(file.read_bytes().replace(b"1.99", b"1.98"))
+    file.unlink()
+    an_hour_ago = time.time() - 3600
+    os.utime(older, (an_hour_ago, an_hour_ago))
+    assert shop.type("marketsync run partial_sync --outlet nakuru") == 4, shop.output
+    assert "is older" in shop.output
+
+
 def write_key(shop: Shop, key: str) -> None:
     """The file with the key that Pasons has sent."""
     (shop.config.parent / "key-from-pasons.txt").write_text(key)
@@ -343,6 +356,11 @@ SCENES = {
     "Push one SKU again": Scene(),
     "Push one outlet again": Scene(
         after=shows_the_feed(("kisumu", "tracker_ke"), ("kisumu", "pasons"))
+    ),
+    "An extract is missing or refused": Scene(
+        before=an_older_extract,
+        codes={"marketsync check-extract": (4,)},
+        after=shows_the_feed(("nakuru", "pasons")),
     ),
     "A plan is held": Scene(
         before=hold_a_plan, before_command={4: hold_a_worse_plan}, after=put_the_prices_back
