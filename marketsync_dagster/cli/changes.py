@@ -259,7 +259,7 @@ def _print_total(plans: list[dict[str, Any]], *, whole: bool) -> None:
         say(f"to send: {counted(to_send, 'row')}")
         note("next: marketsync run partial_sync")
     elif left:
-        say("nothing can be sent now" + ("; channels are paused" if paused else ""))
+        say("nothing to send" + ("; channels are paused" if paused else ""))
     elif whole and paused:
         say("nothing to do while channels are paused; every other has been told what to show")
     elif whole:

@@ -58,7 +58,7 @@ def test_rows_that_lost_their_id_are_left_and_the_channel_is_no_new_one(
             60,
         )
         assert "nothing to do" not in out
-        assert "nothing can be sent now" in out
+        assert "nothing to send" in out
         assert "left: 60 rows of westlands on tracker_ke had a platform id before" in out
         assert "marketsync mapping list --unmapped --account tracker_ke_westlands" in out
         with warnings.catch_warnings():

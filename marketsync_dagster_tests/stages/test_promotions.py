@@ -78,9 +78,9 @@ def synced(bed: TestBed) -> tuple[StageResult, dict[str, Any]]:
 
 
 def test_a_promotion_begins_and_ends_on_the_platform_without_a_new_file(
-    tmp_path: Path, sandbox: SandboxProcess, at: Tell
+    tmp_path: Path, fresh_sandbox: SandboxProcess, at: Tell
 ) -> None:
-    bed = shop(tmp_path, sandbox)
+    bed = shop(tmp_path, fresh_sandbox)
     till(bed, p0=SALE)
     at(BEGIN - timedelta(days=1))
     bed.sync(PLATFORM, FULL)
@@ -106,9 +106,9 @@ def test_a_promotion_begins_and_ends_on_the_platform_without_a_new_file(
 
 
 def test_a_product_with_a_promotion_price_alone_goes_out_of_stock_when_it_ends_and_says_why(
-    tmp_path: Path, sandbox: SandboxProcess, at: Tell
+    tmp_path: Path, fresh_sandbox: SandboxProcess, at: Tell
 ) -> None:
-    bed = shop(tmp_path, sandbox)
+    bed = shop(tmp_path, fresh_sandbox)
     till(bed, p0=",8.00,2030-05-10,2030-05-11,5")
     sku = some_rows(1)[0].sku
     at(BEGIN)
@@ -135,9 +135,9 @@ def test_a_product_with_a_promotion_price_alone_goes_out_of_stock_when_it_ends_a
 
 
 def test_after_a_delta_the_promotions_of_older_files_still_begin_and_end(
-    tmp_path: Path, sandbox: SandboxProcess, at: Tell
+    tmp_path: Path, fresh_sandbox: SandboxProcess, at: Tell
 ) -> None:
-    bed = shop(tmp_path, sandbox, coverage="delta")
+    bed = shop(tmp_path, fresh_sandbox, coverage="delta")
     till(bed, p0=SALE)
     at(BEGIN)
     bed.sync(PLATFORM, FULL)
@@ -156,9 +156,9 @@ def test_after_a_delta_the_promotions_of_older_files_still_begin_and_end(
 
 
 def test_a_plan_that_is_only_looked_at_has_the_prices_of_now(
-    tmp_path: Path, sandbox: SandboxProcess, at: Tell
+    tmp_path: Path, fresh_sandbox: SandboxProcess, at: Tell
 ) -> None:
-    bed = shop(tmp_path, sandbox)
+    bed = shop(tmp_path, fresh_sandbox)
     till(bed, p0=SALE)
     at(BEGIN - LITTLE)
     bed.sync(PLATFORM, FULL)
@@ -169,9 +169,9 @@ def test_a_plan_that_is_only_looked_at_has_the_prices_of_now(
 
 
 def test_a_clock_that_passes_an_edge_counts_no_absence_again(
-    tmp_path: Path, sandbox: SandboxProcess, at: Tell
+    tmp_path: Path, fresh_sandbox: SandboxProcess, at: Tell
 ) -> None:
-    bed = shop(tmp_path, sandbox, gone_after=2)
+    bed = shop(tmp_path, fresh_sandbox, gone_after=2)
     till(bed, p0=SALE)
     at(BEGIN - LITTLE)
     bed.sync(PLATFORM, FULL)
@@ -188,9 +188,9 @@ def test_a_clock_that_passes_an_edge_counts_no_absence_again(
 
 
 def test_a_catalog_that_an_older_version_stored_is_taken_as_it_is(
-    tmp_path: Path, sandbox: SandboxProcess, at: Tell
+    tmp_path: Path, fresh_sandbox: SandboxProcess, at: Tell
 ) -> None:
-    bed = shop(tmp_path, sandbox, coverage="delta")
+    bed = shop(tmp_path, fresh_sandbox, coverage="delta")
     till(bed, p0=SALE)
     at(BEGIN)
     bed.sync(PLATFORM, FULL)
