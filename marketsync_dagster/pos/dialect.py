@@ -172,7 +172,7 @@ def _unusual(text: str, delimiter: str | None) -> list[tuple[str, bool]]:
     """Ways of quoting, other than the usual one, of which there are traces in the text."""
     ways = [('"', True)] if '\\"' in text else []
     before = "|".join(map(re.escape, [delimiter] if delimiter else DELIMITERS + RARE))
-    if re.search(f"(?:^|{before})[ ]*'", text, re.MULTILINE):
+    if "'" in text and re.search(f"(?:^|{before})[ ]*'", text, re.MULTILINE):
         ways.append(("'", False))
         ways += [("'", True)] if "\\'" in text else []
     return ways

@@ -59,12 +59,17 @@ class Opened:
     ascii: bool
     source: Path | bytes
     file: str
+    decoded: tuple[bytes, ...] | None = None
+    """Of a small file: what `chunks` gives, for decoding it once is enough."""
 
     def chunks(self) -> Iterator[bytes]:
         """The text as UTF-8 without byte order mark, cut anywhere, a megabyte or so at a time.
 
         Raises ExtractError changing, at the end, if the file is not the one that was proven.
         """
+        if self.decoded is not None:
+            yield from self.decoded
+            return
         digest = hashlib.sha256()
         kept = isinstance(self.source, bytes)
         try:
@@ -211,6 +216,8 @@ def _proven(
     digest = hashlib.sha256()
     size = run = done = 0
     last, ascii_only = b"", True
+    small = isinstance(source, bytes) and len(source) <= KEEP
+    decoded: list[bytes] = []
 
     def counted() -> Iterator[bytes]:
         nonlocal size
@@ -235,6 +242,8 @@ def _proven(
             done += len(text)
             last = text[-1:]
             ascii_only = ascii_only and text.isascii()
+            if small:
+                decoded.append(text)
     except _BadByteError as bad:
         if bad.cut and not in_lines:
             message = f"{at(done + len(bad.before))}: the file ends in the middle of a character"
@@ -253,6 +262,7 @@ def _proven(
         ascii=ascii_only,
         source=source,
         file=file,
+        decoded=tuple(decoded) if small else None,
     )
 
 

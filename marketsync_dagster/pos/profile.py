@@ -20,7 +20,7 @@ import pyarrow as pa
 from marketsync_dagster.pos.kernels import as_int, matches, pc
 from marketsync_dagster.values.gtin import check_digits_fit
 
-SAMPLE = 2_000
+SAMPLE = 1_000
 """Rows that are looked at; all of an extract that has no more."""
 SKETCH = 64
 """Hashes of SKUs that are kept."""

@@ -118,7 +118,10 @@ def suspects(texts: pa.Array) -> np.ndarray:
     if not pc.all(pc.string_is_ascii(texts), min_count=0).as_py():
         texts = pc.utf8_normalize(texts, "NFKD")
         texts = pc.replace_substring(texts, "ı", "i")
-    return matches(pc.replace_substring_regex(texts, "[\\p{Mn}ـ\"'״׳’]+", ""), _suspect())
+        texts = pc.replace_substring_regex(texts, "[\\p{Mn}ـ״׳’]+", "")
+    if pc.any(pc.match_substring_regex(texts, "[\"']"), min_count=0).as_py():
+        texts = pc.replace_substring_regex(texts, "[\"']+", "")
+    return matches(texts, _suspect())
 
 
 def is_total_line(cells: list[str]) -> bool:
