@@ -7,6 +7,7 @@ DOCTYPE is refused.
 
 from __future__ import annotations
 
+import errno
 import io
 import posixpath
 import struct
@@ -26,7 +27,7 @@ from marketsync_dagster.pos.zips import Unpacked, open_zip
 CHUNK = 64 * 1024
 _UNREADABLE = (
     zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error, ValueError,
-    RuntimeError, OverflowError, OSError,
+    RuntimeError, OverflowError,
 )  # fmt: skip
 """What zipfile raises where an archive does not keep to its format."""
 
@@ -111,6 +112,13 @@ class Package:
     def _reading(self, part: str) -> Iterator[None]:
         try:
             yield
+        except OSError as error:
+            if error.errno != errno.EINVAL:
+                # the disk's fault, and not the file's
+                reason = error.strerror or error
+                raise refuse("unreadable", f"{self.file} cannot be read: {reason}") from None
+            message = f"the part {part} is where no part can be"
+            raise damaged(self.file, message) from None
         except _UNREADABLE as error:
             raise damaged(self.file, f"the part {part} cannot be unpacked: {error}") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import resource
@@ -358,3 +359,18 @@ def test_what_is_no_file_is_refused(tmp_path: Path) -> None:
         with pytest.raises(ExtractError) as caught:
             read_xlsx(path, file="x.xlsx")
         assert caught.value.code == code
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(errno.EIO, "unreadable"), (errno.EINVAL, "damaged_sheet")]
+)
+def test_a_disk_that_fails_is_not_called_a_damaged_file(
+    monkeypatch: pytest.MonkeyPatch, number: int, code: str
+) -> None:
+    def fail(*_: object) -> bytes:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(zipfile.ZipExtFile, "read", fail)
+    with pytest.raises(ExtractError) as caught:
+        read_all(read_xlsx(GOOD, file="good.xlsx"))
+    assert caught.value.code == code
