@@ -9,9 +9,6 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
-_FACTOR = np.uint64(0x9E3779B97F4A7C15)
-_SHIFT = np.uint64(29)
-
 
 @dataclass(frozen=True)
 class Repeats:

@@ -163,23 +163,6 @@ class Profiler:
         )
 
 
-def profile_of(
-    texts: Mapping[str, pa.Array],
-    headers: Sequence[str],
-    used: Mapping[str, str],
-    *,
-    encoding: str,
-    delimiter: str,
-    coverage: str,
-) -> Profile:
-    """The profile of an extract that is there as a whole; arguments as `Profiler` has them."""
-    profiler = Profiler()
-    profiler.add(texts)
-    return profiler.profile(
-        headers, used, encoding=encoding, delimiter=delimiter, coverage=coverage
-    )
-
-
 def hash_of(texts: pa.Array) -> np.ndarray:
     """uint64 below 2**53 per text, of its first 128 bytes; blank ones come last."""
     data, offsets = _bytes(texts)

@@ -25,7 +25,6 @@ from marketsync_dagster.pos.profile import (
     Profiler,
     from_json,
     hash_of,
-    profile_of,
 )
 
 Rows = list[dict[str, str]]
@@ -78,7 +77,9 @@ def profile(
     used = USED if used is None else used
     texts = {name: pa.array([row[name] for row in rows], pa.string()) for name in used}
     told = {"encoding": "utf-8", "delimiter": ",", "coverage": "full"} | facts
-    return profile_of(texts, headers or list(used.values()), used, **told)
+    profiler = Profiler()
+    profiler.add(texts)
+    return profiler.profile(headers or list(used.values()), used, **told)
 
 
 def each(**made: Callable[[dict[str, str]], str]) -> Callable[[Rows], Rows]:

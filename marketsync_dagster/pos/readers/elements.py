@@ -51,7 +51,8 @@ class Node:
 
 
 class Elements:
-    """Goes through a document; to be subclassed. Raises ExtractError as `parse` says."""
+    """Goes through a document and counts its elements; a subclass does more where one begins or
+    ends. Raises ExtractError as `parse` says."""
 
     def __init__(self, limits: Limits, file: str) -> None:
         self.limits = limits
@@ -75,11 +76,9 @@ class Elements:
 
     def begin(self, node: Node, attributes: list[str]) -> None:
         """An element of `node` begins; attributes are name, value, name, value."""
-        raise NotImplementedError
 
     def finish(self, node: Node) -> None:
         """An element of `node` ends."""
-        raise NotImplementedError
 
     def met(self, node: Node) -> None:
         """`node` is new."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from marketsync_dagster.pos.headers.reading import read_header
-from marketsync_dagster.pos.readers.elements import Elements, Node
+from marketsync_dagster.pos.readers.elements import Node
 from marketsync_dagster.pos.reasons import refuse
 
 
@@ -39,16 +39,6 @@ def _ends(node: Node, parts: tuple[str, ...], rooted: bool) -> bool:
             return False
         at = at.parent
     return not rooted or (at is not None and at.parent is None)
-
-
-class Scout(Elements):
-    """Counts elements and does nothing else."""
-
-    def begin(self, node: Node, attributes: list[str]) -> None:
-        """Nothing: `Elements` counts."""
-
-    def finish(self, node: Node) -> None:
-        """Nothing."""
 
 
 def most_repeated(top: Node) -> Node | None:

@@ -18,7 +18,6 @@ from marketsync_dagster.pos.readers.elements import Elements, Node, parse, stepw
 from marketsync_dagster.pos.readers.facts import Facts
 from marketsync_dagster.pos.readers.paths import (
     RecordPath,
-    Scout,
     ambiguous,
     has_values,
     most_repeated,
@@ -79,7 +78,7 @@ def _scouted(text: Iterator[str], limits: Limits, file: str) -> tuple[Iterator[s
         size += len(piece)
         if size >= _SAMPLE:
             break
-    scout = Scout(limits, file)
+    scout = Elements(limits, file)
     parse(head, scout, whole=size < _SAMPLE)
     return chain(head, text), most_repeated(scout.top)
 
