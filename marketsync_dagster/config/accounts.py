@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import ipaddress
 import re
-from typing import Annotated, Any, Literal, Self
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import Field, PrivateAttr, field_validator, model_validator
 
+from marketsync_dagster.config.mirakl import MiraklCalls, MiraklImports, MiraklOffer, MiraklParts
 from marketsync_dagster.config.pasons import (
     STORE_PLACE,
     PasonsFull,
@@ -28,6 +30,10 @@ __all__ = [
     "PLATFORMS",
     "Account",
     "AccountBase",
+    "MiraklAccount",
+    "MiraklCalls",
+    "MiraklImports",
+    "MiraklOffer",
     "PasonsAccount",
     "PasonsAuth",
     "PasonsFull",
@@ -36,6 +42,7 @@ __all__ = [
     "PasonsStore",
     "PasonsTest",
     "Quota",
+    "Reconcile",
     "Retry",
     "Schedule",
     "SecretRef",
@@ -44,10 +51,7 @@ __all__ = [
     "secret_name",
 ]
 
-PLATFORMS = ("tracker_ke", "pasons")
-"""Platforms that can be named in an account; more come with their adapters."""
-
-Schedule = Literal["partial", "full", "stock"]
+Schedule = Literal["partial", "full", "stock", "products"]
 """Schedules that an account can have for itself."""
 
 
@@ -157,6 +161,16 @@ class Retry(Section):
     retry_after_cap_s: Number = Field(default=300.0, ge=0)
 
 
+class Reconcile(Section):
+    """How what a platform shows is compared with what it acknowledged, where it can be read."""
+
+    most: Whole | None = Field(default=1_000, ge=1)
+    """Listings that one run asks for by name, a call each; those that were read longest ago come
+    first. null: all. What a platform lists by pages is not asked for by name while it agrees."""
+    grace_s: Number = Field(default=120, ge=0)
+    """What was acknowledged less than so long ago may not be shown yet."""
+
+
 class AccountBase(Section):
     """What every account says, whatever its platform."""
 
@@ -169,6 +183,11 @@ class AccountBase(Section):
     rotated_on: Day | None = None
     schedules: dict[Schedule, Cron] = Field(default_factory=dict)
     """Instead of the common schedule of that name; null: none for this account."""
+    reconcile: Reconcile = Reconcile()
+
+    def secret_references(self) -> Iterator[tuple[tuple[str, ...], SecretRef]]:
+        """Every secret that the account refers to, and where, in the order of the classes."""
+        yield from _references(self, ())
 
     @field_validator("base_url")
     @classmethod
@@ -181,6 +200,17 @@ class AccountBase(Section):
         if match[1] == "http" and not _is_loopback(match[2]):
             raise ValueError("expected https (http is for this machine only)")
         return url.rstrip("/")
+
+
+def _references(
+    section: Section, at: tuple[str, ...]
+) -> Iterator[tuple[tuple[str, ...], SecretRef]]:
+    for name in type(section).model_fields:
+        value = getattr(section, name)
+        if isinstance(value, SecretRef):
+            yield (*at, name), value
+        elif isinstance(value, Section):
+            yield from _references(value, (*at, name))
 
 
 def _is_loopback(host: str) -> bool:
@@ -348,4 +378,26 @@ class PasonsAccount(AccountBase):
         return self
 
 
-Account = Annotated[TrackerAccount | PasonsAccount, Field(discriminator="platform")]
+_AN_HOUR_S = 3600.0
+"""Mirakl counts the calls of an hour, and one more makes a ban longer: it is waited for."""
+
+
+class MiraklAccount(MiraklParts, AccountBase):
+    """A shop on a marketplace that Mirakl runs, such as Best Buy's (contract section 6)."""
+
+    platform: Literal["mirakl"]
+    retry: Retry = Retry(retry_after_cap_s=_AN_HOUR_S)
+    api_key: SecretRef
+    """Goes as it is into `Authorization`, without `Bearer`."""
+
+    @field_validator("retry", mode="before")
+    @classmethod
+    def _waits_an_hour(cls, given: Any) -> Any:
+        return {"retry_after_cap_s": _AN_HOUR_S, **given} if isinstance(given, dict) else given
+
+
+Account = Annotated[TrackerAccount | PasonsAccount | MiraklAccount, Field(discriminator="platform")]
+PLATFORMS: tuple[str, ...] = tuple(
+    get_args(kind.model_fields["platform"].annotation)[0] for kind in get_args(get_args(Account)[0])
+)
+"""Platforms that can be named in an account; more come with their adapters."""

@@ -14,9 +14,11 @@ from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
+from marketsync_dagster.config.accounts import PLATFORMS
 from marketsync_dagster.config.problems import At, Problem, Problems, closest, shown
 from marketsync_dagster.config.settings import Settings
 
+_PLATFORMS = " or ".join(map(repr, PLATFORMS))
 _EXPECTED = {
     "string_type": "text (in quotes where it looks like a number)",
     "int_type": "a whole number",
@@ -102,9 +104,9 @@ def _expectation(detail: ErrorDetails, data: Any, at: At) -> str:
         near = ""
         account = detail["input"]
         if isinstance(account, dict) and isinstance(account.get("platform"), str):
-            near = closest(account["platform"], ["tracker_ke", "pasons"])
-            return f"expected 'tracker_ke' or 'pasons'{near}, got {shown(account['platform'])}"
-        return "expected 'tracker_ke' or 'pasons', got nothing (the key is missing)"
+            near = closest(account["platform"], list(PLATFORMS))
+            return f"expected {_PLATFORMS}{near}, got {shown(account['platform'])}"
+        return f"expected {_PLATFORMS}, got nothing (the key is missing)"
     if kind == "too_short":
         return "expected at least one entry"
     if kind in ("greater_than", "greater_than_equal", "less_than", "less_than_equal"):
@@ -174,7 +176,7 @@ def _models_at(loc: tuple[str | int, ...]) -> list[type[BaseModel]]:
                 if tag is not None and part in get_args(tag.annotation):
                     following.append(here)
                     continue
-                if tag is not None and part in ("tracker_ke", "pasons"):
+                if tag is not None and part in PLATFORMS:
                     continue
                 info = _field(here, part)
                 if info is not None:

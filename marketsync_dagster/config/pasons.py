@@ -300,7 +300,8 @@ class PasonsResponse(Section):
     words: dict[Literal["applied", "refused", "retryable", "accepted_async"], list[Word]] = Field(
         default_factory=dict
     )
-    """What words mean, as a status or as the code of an error; they go before the usual ones."""
+    """What words mean, as a status or as the code of an error; they go before the usual ones.
+    `accepted_async`: taken for later and never told of again, which is `accepted_unverified`."""
     error: str | None = "error"
     """The name of an item's error: a text, or an object with code and message."""
     code: str | None = None

@@ -11,7 +11,8 @@ from collections.abc import Callable, Hashable, Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from marketsync_dagster.config.accounts import PasonsAccount, TrackerAccount
+from marketsync_dagster.config.accounts import MiraklAccount, PasonsAccount, TrackerAccount
+from marketsync_dagster.config.mirakl import around_sku
 from marketsync_dagster.config.pasons import STORE_PLACE
 from marketsync_dagster.config.problems import Problem, Problems, closest
 from marketsync_dagster.config.secrets import references
@@ -147,6 +148,75 @@ def _no_store_overwrites_another_on_pasons(settings: Settings) -> Iterator[Probl
     )
 
 
+def _no_outlet_overwrites_another_on_mirakl(settings: Settings) -> Iterator[Problem]:
+    """Offers of one shop are told apart by their names alone (`offer_sku`)."""
+    placed: dict[str, list[tuple[int, str, str]]] = {}
+    for index, channel in enumerate(settings.channels):
+        account = settings.accounts[channel.account]
+        if not isinstance(account, MiraklAccount):
+            continue
+        template, store = account.offer_sku, channel.store_id
+        if "{store_id}" in template and store is None:
+            yield Problem(
+                f"expected the store's id, because accounts.{channel.account}.offer_sku has "
+                "{store_id}, got nothing",
+                ("channels", index, "store_id"),
+            )
+            continue
+        before, after = around_sku(template, channel.outlet, store)
+        others = placed.setdefault(channel.account, [])
+        alike = next((other for other, *around in others if _alike(before, after, *around)), None)
+        others.append((index, before, after))
+        if alike is not None:
+            yield _shared_names(settings, channel, index, alike, template)
+
+
+def _alike(before: str, after: str, other_before: str, other_after: str) -> bool:
+    """Whether two SKUs exist that get the same name."""
+    begins = before.startswith(other_before) or other_before.startswith(before)
+    return begins and (after.endswith(other_after) or other_after.endswith(after))
+
+
+def _shared_names(
+    settings: Settings, channel: Channel, index: int, other: int, template: str
+) -> Problem:
+    path = ("accounts", channel.account, "offer_sku")
+    here, there = channel.outlet, settings.channels[other].outlet
+    if "{outlet}" not in template and "{store_id}" not in template:
+        return Problem(
+            "expected {outlet} or {store_id} beside {sku}, because outlets "
+            f"{there} and {here} are listed on the account, got {template} "
+            "(the last outlet would overwrite the other)",
+            path,
+        )
+    if "{outlet}" not in template:
+        path = ("channels", index, "store_id")
+    return Problem(
+        f"expected names that tell outlets {there} and {here} apart, got {template}, which can "
+        "give a product of one the name of a product of the other",
+        path,
+    )
+
+
+def _each_mirakl_shop_has_one_account(settings: Settings) -> Iterator[Problem]:
+    holders: dict[Hashable, list[tuple[str, int | None]]] = {}
+    for name, account in settings.accounts.items():
+        if not isinstance(account, MiraklAccount):
+            continue
+        key = (_without_default_port(account.base_url.lower()), str(account.api_key))
+        others = holders.setdefault(key, [])
+        for other, shop in others:
+            # without a shop_id it may be any of the key's shops
+            if None in (shop, account.shop_id) or shop == account.shop_id:
+                yield Problem(
+                    f"expected a shop of its own, got the key, base_url and shop of "
+                    f"accounts.{other} (they would overwrite each other's offers)",
+                    ("accounts", name, "shop_id"),
+                )
+                break
+        others.append((name, account.shop_id))
+
+
 def _without_default_port(url: str) -> str:
     return re.sub(r"^(https://[^/]*):443(?=/|$)|^(http://[^/]*):80(?=/|$)", r"\1\2", url)
 
@@ -154,13 +224,17 @@ def _without_default_port(url: str) -> str:
 def _stores_can_be_written(settings: Settings) -> Iterator[Problem]:
     for index, channel in enumerate(settings.channels):
         store, account = channel.store_id, settings.accounts[channel.account]
-        if store is None or not isinstance(account, PasonsAccount):
+        if store is None or not isinstance(account, PasonsAccount | MiraklAccount):
             continue
         at = ("channels", index, "store_id")
         if store != store.strip() or not store.isprintable():
             words = "expected a store's id, got one with white space around it or line ends"
             yield Problem(words, at)
-        elif account.request.store.in_ == "header" and not store.isascii():
+        elif (
+            isinstance(account, PasonsAccount)
+            and account.request.store.in_ == "header"
+            and not store.isascii()
+        ):
             words = "expected printable ASCII, because it stands in a header, got something else"
             yield Problem(words, at)
 
@@ -225,6 +299,8 @@ _RULES: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
     _one_channel_per_outlet_and_platform,
     _no_branch_overwrites_another_on_tracker,
     _no_store_overwrites_another_on_pasons,
+    _no_outlet_overwrites_another_on_mirakl,
+    _each_mirakl_shop_has_one_account,
     _stores_can_be_written,
     _catalog_scopes_are_of_one_platform,
     _mapping_files_are_of_one_platform,

@@ -187,11 +187,16 @@ def _cron_field(text: str, low: int, high: int, names: Sequence[str]) -> set[int
     return found
 
 
+def cron_fields(text: str) -> list[set[int] | None]:
+    """The numbers of each field of a cron expression, minutes first; None for one that is none."""
+    words = zip(text.split(), _CRON_FIELDS, strict=False)
+    return [_cron_field(word, *field) for word, field in words]
+
+
 def _cron(text: str | None) -> str | None:
     if text is None:
         return None
-    words = text.split()
-    fields = [_cron_field(word, *field) for word, field in zip(words, _CRON_FIELDS, strict=False)]
+    words, fields = text.split(), cron_fields(text)
     _, _, days, months, _ = [*fields, *[None] * 5][:5]
     if len(words) != 5 or None in fields or days is None or months is None:
         raise ValueError('expected a cron expression of five fields such as "*/30 * * * *"')

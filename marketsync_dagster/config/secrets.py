@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
-from marketsync_dagster.config.accounts import SecretRef, TrackerAccount
+from marketsync_dagster.config.accounts import SecretRef
 from marketsync_dagster.config.problems import At, path_text
 from marketsync_dagster.values.errors import ConfigError
 from marketsync_dagster.values.redact import register_secret
@@ -109,15 +109,8 @@ class Reference:
 def references(settings: Settings) -> Iterator[Reference]:
     """Every reference to a secret in the configuration, in its order."""
     for name, account in settings.accounts.items():
-        refs: dict[tuple[str, ...], SecretRef | None]
-        if isinstance(account, TrackerAccount):
-            refs = {("api_key",): account.api_key, ("api_secret",): account.api_secret}
-        else:
-            auth = account.auth
-            refs = {("auth", "key"): auth.key, ("auth", "secret"): auth.secret}
-        for at, ref in refs.items():
-            if ref is not None:
-                yield Reference(("accounts", name, *at), ref, name)
+        for at, ref in account.secret_references():
+            yield Reference(("accounts", name, *at), ref, name)
     for name, source in settings.sources.items():
         for at, ref in source.references():
             yield Reference(("sources", name, *at), ref)

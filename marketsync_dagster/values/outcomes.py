@@ -14,7 +14,7 @@ class Outcome(StrEnum):
     APPLIED = "applied"
     """The platform says that it shows the value now."""
     ACCEPTED_ASYNC = "accepted_async"
-    """The platform took it and works on it; its answer is still to come."""
+    """The platform took it and works on it; its answer is still to come, and is asked for."""
     ACCEPTED_UNVERIFIED = "accepted_unverified"
     """Taken without proof per item; counts as acknowledged."""
     REFUSED = "refused"
@@ -29,7 +29,7 @@ class Outcome(StrEnum):
     """The platform has no such operation."""
 
 
-ACKNOWLEDGED = frozenset({Outcome.APPLIED, Outcome.ACCEPTED_ASYNC, Outcome.ACCEPTED_UNVERIFIED})
+ACKNOWLEDGED = frozenset({Outcome.APPLIED, Outcome.ACCEPTED_UNVERIFIED})
 """Outcomes after which the platform is held to know the value that was sent."""
 
 PENDING = frozenset({Outcome.RETRYABLE, Outcome.UNKNOWN, Outcome.AUTH_FAILED})

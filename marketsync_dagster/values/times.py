@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 
 def utcnow() -> datetime:
@@ -19,6 +19,12 @@ def to_iso(moment: datetime) -> str:
         raise ValueError("a moment without a time zone cannot be written")
     text = moment.astimezone(UTC).isoformat(timespec="milliseconds")
     return text.removesuffix("+00:00") + "Z"
+
+
+def to_second(moment: datetime) -> str:
+    """The first whole second that is not before `moment`, for people: `2026-11-21T06:30:00Z`."""
+    whole = moment.replace(microsecond=0)
+    return to_iso(whole if whole == moment else whole + timedelta(seconds=1)).replace(".000Z", "Z")
 
 
 def from_iso(text: str) -> datetime:

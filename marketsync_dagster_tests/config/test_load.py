@@ -73,8 +73,16 @@ _BAD: list[tuple[str, str, str]] = [
     ("extracts/a}", "extracts/a, columns: {sku: ''}}", "expected the column's header in the file"),
     ("extracts/a}", "extracts/a, gone_after: 0}", "expected a whole number of 1 or more, got 0"),
     ("extracts/a", "''", "outlets.a.extract.path: expected a path"),
-    ("tracker_ke", "traker_ke", "platform: expected 'tracker_ke' or 'pasons' (did you mean"),
-    ("    platform: tracker_ke\n", "", "expected 'tracker_ke' or 'pasons', got nothing"),
+    (
+        "tracker_ke",
+        "traker_ke",
+        "platform: expected 'tracker_ke' or 'pasons' or 'mirakl' (did you mean",
+    ),
+    (
+        "    platform: tracker_ke\n",
+        "",
+        "expected 'tracker_ke' or 'pasons' or 'mirakl', got nothing",
+    ),
     ("https://api", "ftp://api", "8: accounts.track_a.base_url: expected https://host/path"),
     ("https://api", "http://api", "expected https (http is for this machine only)"),
     ("https://api.example", "http://127.evil.example", "expected https"),
