@@ -57,6 +57,11 @@ class SandboxProcess:
         """The base URL of one store of Pasons; its endpoint is `/v1/inventory`."""
         return f"{self.url}/pasons/{store_id}"
 
+    @property
+    def mirakl_url(self) -> str:
+        """The base URL of the marketplace on Mirakl; OF24 is `/offers` below it."""
+        return f"{self.url}/mirakl/api"
+
     def __enter__(self) -> Self:
         self.start()
         return self
@@ -135,7 +140,8 @@ class SandboxProcess:
         return answer
 
     def seed(self, document: dict[str, Any]) -> dict[str, int]:
-        """Merge `{tracker_ke: {accounts, products}, pasons: {stores}}`."""
+        """Merge `{tracker_ke: {accounts, products}, pasons: {stores}, mirakl: {shops, products,
+        offers}}`."""
         return self.control("POST", "/seed", document)["seeded"]
 
     def scenario(
@@ -195,6 +201,16 @@ class SandboxProcess:
     def catalog(self) -> list[dict[str, Any]]:
         """Tracker KE's products as they are now."""
         return self.control("GET", "/catalog")["products"]
+
+    def mirakl(self, what: str, **filters: str | int) -> Any:
+        """`shops`, `offers` (shop -> SKU -> fields), `imports` (in order) or `calls` (shop -> call
+        -> count) of Mirakl; filters: shop_id, for imports kind."""
+        return self.control("GET", f"/mirakl/{what}?{urlencode(filters)}")[what]
+
+    def change_offers(self, *changes: dict[str, Any]) -> int:
+        """Change offers on Mirakl as somebody else would: `{shop_id, shop_sku, price?, quantity?,
+        delete?, ...}` with any field of OF24; a new offer with `product_sku` and `price`."""
+        return self.control("POST", "/mirakl/offers", {"changes": list(changes)})["changed"]
 
     def clock(self, offset_s: float | None = None) -> float:
         """The sandbox's time; with `offset_s`, moved by that much against the real one."""

@@ -1,6 +1,6 @@
 """The registry of scenario actions: their names, and the parameters that each takes.
 
-What they do is in `faults_transport`, `faults_answers` and `faults_items`.
+What they do is in `faults_transport`, `faults_answers`, `faults_items` and `faults_imports`.
 """
 
 from __future__ import annotations
@@ -20,6 +20,9 @@ FORMS = ("seconds", "http_date", "float", "body", "none", "huge", "zero", "negat
 
 DAMAGES = ("x100", "round", "float")
 """The ways in which a stored price is damaged."""
+
+REPORTS = ("cut", "empty", "header", "lines")
+"""The ways in which an error report is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,13 +68,13 @@ def _check_more(action: dict[str, Any]) -> None:
         value = action.get(name)
         if isinstance(value, int) and not 200 <= value <= 599:
             raise ScenarioError(f"action.{name}: a status from 200 to 599 was expected")
-    for name in ("form", "mode"):
-        choices = {"form": FORMS, "mode": DAMAGES}[name]
+    modes = REPORTS if action["kind"] == "report_malformed" else DAMAGES
+    for name, choices in (("form", FORMS), ("mode", modes)):
         if name in action and action[name] not in choices:
             raise ScenarioError(f"action.{name}: one of {', '.join(choices)} was expected")
     if "mb" in action and not 0 <= action["mb"] <= 64:
         raise ScenarioError("action.mb: at most 64 was expected")
-    for name in ("seconds", "bytes_per_s", "drop", "requests", "insert", "remove"):
+    for name in ("seconds", "bytes_per_s", "drop", "requests", "insert", "remove", "lines"):
         if name in action and action[name] < 0:
             raise ScenarioError(f"action.{name}: must not be negative")
     texts = [action.get("location", ""), *dict(action.get("headers") or {}).items()]

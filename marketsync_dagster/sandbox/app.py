@@ -6,16 +6,53 @@ Platforms know nothing of connections, delays or faults; this is where they meet
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Protocol
 
-from marketsync_dagster.sandbox import faults, pasons, tracker_ke
+from marketsync_dagster.sandbox import faults, mirakl, pasons, tracker_ke
 from marketsync_dagster.sandbox.control import PREFIX, control_application
 from marketsync_dagster.sandbox.exchange import Connection, Exchange, Receive, Send
 from marketsync_dagster.sandbox.journal import Entry
-from marketsync_dagster.sandbox.shown import PASONS, TRACKER
 from marketsync_dagster.sandbox.tampering import UNTOUCHED, Tampering
-from marketsync_dagster.sandbox.wire import MAX_BODY, Answer, Request, json_answer, sha256_hex
+from marketsync_dagster.sandbox.wire import (
+    MAX_BODY,
+    Answer,
+    Caller,
+    Request,
+    json_answer,
+    sha256_hex,
+)
 from marketsync_dagster.sandbox.world import World
+
+
+class Platform(Protocol):
+    """A platform's module."""
+
+    @property
+    def MOUNT(self) -> str:  # noqa: N802
+        """Where it is; paths below it are its own."""
+        ...
+
+    @property
+    def CHANNEL(self) -> str:  # noqa: N802
+        """Its name."""
+        ...
+
+    def caller_of(self, world: World, request: Request) -> Caller:
+        """Who a request is from."""
+        ...
+
+    def handle(
+        self, world: World, request: Request, caller: Caller, tampering: Tampering
+    ) -> Answer:
+        """Do what a request says, but for what is tampered with, and answer it."""
+        ...
+
+    def error(self, status: int, code: str, message: str) -> Answer:
+        """An error in the platform's own form."""
+        ...
+
+
+PLATFORMS: tuple[Platform, ...] = (tracker_ke, pasons, mirakl)
 
 
 class ClientGone(Exception):
@@ -69,47 +106,35 @@ class Application:
         self, request: Request, receive: Receive, send: Send, connection: Connection
     ) -> Exchange:
         world = self.world
-        secrets: tuple[bytes, ...] = ()
-        if request.path.startswith(tracker_ke.MOUNT + "/"):
-            account = tracker_ke.account_of(world, request)
-            channel, refusal = TRACKER, tracker_ke.error
-            owner = account.api_key if account is not None else None
-            name = account.supermarket_id if account is not None else None
+        spoken = next((p for p in PLATFORMS if request.path.startswith(f"{p.MOUNT}/")), None)
+        caller = Caller() if spoken is None else spoken.caller_of(world, request)
 
-            def platform(tampering: Tampering) -> Answer:
-                return tracker_ke.handle(world, request, account, tampering)
-        elif request.path.startswith(pasons.MOUNT + "/"):
-            store = pasons.store_of(world, request)
-            channel, refusal = PASONS, pasons.error
-            owner = name = store.store_id if store is not None else None
-            if store is not None:
-                secrets = (store.header.encode(), store.secret_header.encode())
-
-            def platform(tampering: Tampering) -> Answer:
-                return pasons.handle(world, request, store, tampering)
-        else:
-            channel, refusal, owner, name = "", pasons.error, None, None
-
-            def platform(tampering: Tampering) -> Answer:
-                return json_answer(404, {"error": {"code": "NOT_FOUND", "message": "No such path"}})
+        def platform(tampering: Tampering) -> Answer:
+            if spoken is None:
+                words = {"code": "NOT_FOUND", "message": "No such path"}
+                return json_answer(404, {"error": words})
+            return spoken.handle(world, request, caller, tampering)
 
         request.number = world.next_request()
         entry = Entry(
             number=request.number,
             time=world.now(),
-            channel=channel,
-            account=name,
+            channel="" if spoken is None else spoken.CHANNEL,
+            account=caller.name,
             method=request.method,
             path=request.path,
             query=request.query,
-            headers=world.journal.headers(request, secrets),
+            headers=world.journal.headers(request, caller.secrets),
             body_sha256=sha256_hex(request.body),
             body_bytes=len(request.body),
             connection=connection.number,
             body=request.body if world.settings.keep_bodies else None,
         )
         world.journal.add(entry)
-        return Exchange(world, request, entry, owner, receive, send, connection, platform, refusal)
+        refusal = pasons.error if spoken is None else spoken.error
+        return Exchange(
+            world, request, entry, caller.owner, receive, send, connection, platform, refusal
+        )
 
 
 async def _read(scope: Any, receive: Receive) -> Request:

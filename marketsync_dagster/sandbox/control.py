@@ -16,10 +16,11 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from marketsync_dagster.sandbox import mirakl_control, mirakl_imports
 from marketsync_dagster.sandbox.accounts import RETRY_AFTER, SeedError
 from marketsync_dagster.sandbox.faults import check_action
+from marketsync_dagster.sandbox.parts import CHANNELS
 from marketsync_dagster.sandbox.scenarios import ScenarioError, path_fits
-from marketsync_dagster.sandbox.shown import CHANNELS
 from marketsync_dagster.sandbox.wire import Malformed, read_json, write_json
 from marketsync_dagster.sandbox.world import World
 
@@ -40,6 +41,7 @@ def _reply(data: Any, status: int = 200) -> Response:
 def _route(world: World, path: str, **handlers: Handler) -> Route:
     async def endpoint(request: Request) -> Response:
         try:
+            mirakl_imports.advance(world)  # what is due by the clock is in effect for whoever looks
             return _reply(await handlers[request.method.lower()](world, request))
         except (BadControl, SeedError, ScenarioError, Malformed) as fault:
             return _reply({"error": {"message": str(fault)}}, 400)
@@ -64,6 +66,10 @@ def control_application(world: World) -> Starlette:
             _route(world, "/state", get=_state),
             _route(world, "/history", get=_history),
             _route(world, "/catalog", get=_catalog),
+            _route(world, "/mirakl/shops", get=mirakl_control.shops),
+            _route(world, "/mirakl/offers", get=mirakl_control.offers, post=_change_offers),
+            _route(world, "/mirakl/imports", get=mirakl_control.imports),
+            _route(world, "/mirakl/calls", get=mirakl_control.calls),
             _route(world, "/clock", get=_clock, post=_set_clock),
             _route(world, "/settings", get=_settings, post=_set_settings),
             _route(world, "/reset", post=_reset),
@@ -180,6 +186,14 @@ async def _history(world: World, request: Request) -> Any:
 
 async def _catalog(world: World, request: Request) -> Any:
     return {"products": world.product_documents()[0]}
+
+
+async def _change_offers(world: World, request: Request) -> Any:
+    document = await _body(request, exact=True)
+    changes = document.get("changes") if isinstance(document, dict) else None
+    if not isinstance(changes, list):
+        raise BadControl("changes: a list was expected")
+    return {"changed": mirakl_control.change_offers(world, changes)}
 
 
 def _clock_document(world: World) -> dict[str, float]:

@@ -7,7 +7,8 @@ from typing import Any
 from marketsync_dagster.sandbox.accounts import Product
 from marketsync_dagster.sandbox.actions import action
 from marketsync_dagster.sandbox.exchange import Exchange
-from marketsync_dagster.sandbox.shown import PASONS, TRACKER
+from marketsync_dagster.sandbox.mirakl_kept import drift
+from marketsync_dagster.sandbox.shown import MIRAKL, PASONS
 from marketsync_dagster.sandbox.tampering import UNTOUCHED, ItemError, Tampering
 from marketsync_dagster.sandbox.wire import Answer
 
@@ -19,7 +20,7 @@ def _results(answer: Answer) -> list[Any]:
         return []
     inner = document.get("data")
     inner = inner if isinstance(inner, dict) else document
-    for name in ("results", "products", "mappings", "items"):
+    for name in ("results", "products", "mappings", "items", "offers", "data"):
         if isinstance(inner.get(name), list):
             return inner[name]
     return []
@@ -39,17 +40,36 @@ async def wrong_ids(exchange: Exchange, given: dict[str, Any]) -> None:
     """Applied; the result rows carry ids that nobody sent."""
     answer = exchange.work(UNTOUCHED)
     for index, row in enumerate(_results(answer)):
-        for name in ("product_id", "tracker_id", "external_id", "id", "sku"):
+        for name in ("product_id", "tracker_id", "external_id", "id", "sku", "shop_sku"):
             if name in row:
                 row[name] = f"wrong_{index}"
+    await exchange.reply(answer)
+
+
+@action()
+async def more_results(exchange: Exchange, given: dict[str, Any]) -> None:
+    """Applied; the answer has the last result row twice, and one of an item that nobody sent."""
+    answer = exchange.work(UNTOUCHED)
+    rows = _results(answer)
+    names = ("product_id", "tracker_id", "external_id", "id", "sku", "shop_sku")
+    rows += [{**row, **{n: "stranger" for n in names if n in row}} for row in rows[-1:]]
+    rows += rows[-2:-1]
+    await exchange.reply(answer)
+
+
+@action()
+async def reversed_results(exchange: Exchange, given: dict[str, Any]) -> None:
+    """Applied; the result rows come in the opposite order."""
+    answer = exchange.work(UNTOUCHED)
+    _results(answer).reverse()
     await exchange.reply(answer)
 
 
 @action(product_id=str, sku=str, position=int, error=object)
 async def item_error(exchange: Exchange, given: dict[str, Any]) -> None:
     """Applied but for one item, named by id or position, which gets `error`."""
-    default = {TRACKER: "Internal error", PASONS: "TEMPORARILY_UNAVAILABLE"}
-    error = given.get("error") or default[exchange.entry.channel]
+    default = {PASONS: "TEMPORARILY_UNAVAILABLE"}.get(exchange.entry.channel, "Internal error")
+    error = given.get("error") or default
     rule = ItemError(given.get("product_id") or given.get("sku"), given.get("position"), error)
     await exchange.reply(exchange.work(Tampering(errors=(rule,))))
 
@@ -75,6 +95,12 @@ async def page_drift(exchange: Exchange, given: dict[str, Any]) -> None:
     """Answered after `insert` new products (1 if not given) came first in the catalogue, and
     `remove` left it at its beginning: rows of the next page are repeated, or never seen."""
     world = exchange.world
+    if exchange.entry.channel == MIRAKL:
+        shop_id = int(exchange.entry.account or 0)
+        drift(world.mirakl, shop_id, given.get("insert", 1), given.get("remove", 0), world.now())
+        world.changes += 1
+        await exchange.reply(exchange.work(UNTOUCHED))
+        return
     account = world.accounts.get(exchange.owner or "")
     demo = account.demo if account is not None else False
     fresh: dict[str, Product] = {}
@@ -85,6 +111,19 @@ async def page_drift(exchange: Exchange, given: dict[str, Any]) -> None:
     world.set_catalog({**fresh, **dict(kept)})
     world.changes += 1
     await exchange.reply(exchange.work(UNTOUCHED))
+
+
+@action(value=int)
+async def wrong_total(exchange: Exchange, given: dict[str, Any]) -> None:
+    """Answered with another total of all pages; without a `value`, with none."""
+    answer = exchange.work(UNTOUCHED)
+    document: Any = answer.data
+    while isinstance(document, dict):
+        for name in ("total", "total_count"):
+            if name in document:
+                document[name] = given.get("value")
+        document = document.get("data") or document.get("pagination")
+    await exchange.reply(answer)
 
 
 @action()

@@ -29,12 +29,15 @@ from marketsync_dagster.sandbox.shown import PASONS, Shown
 from marketsync_dagster.sandbox.tampering import UNTOUCHED, Tampering
 from marketsync_dagster.sandbox.wire import (
     Answer,
+    Caller,
     Malformed,
     Request,
     json_answer,
     read_json,
 )
 from marketsync_dagster.sandbox.world import World
+
+CHANNEL = PASONS
 
 
 def error(status: int, code: str, message: str, **more: Any) -> Answer:
@@ -50,7 +53,16 @@ def store_id_of(path: str) -> str | None:
     return store_id if store_id and "/" not in store_id else None
 
 
-def store_of(world: World, request: Request) -> PasonsStore | None:
+def caller_of(world: World, request: Request) -> Caller:
+    """The store that a request is for, whether or not it has its key."""
+    store = _store_of(world, request)
+    if store is None:
+        return Caller()
+    secrets = (store.header.encode(), store.secret_header.encode())
+    return Caller(store, store.store_id, store.store_id, secrets)
+
+
+def _store_of(world: World, request: Request) -> PasonsStore | None:
     """The store that a request is for; None where there is none.
 
     Stores may share an address: then what the request says of the store decides.
@@ -67,10 +79,9 @@ def store_of(world: World, request: Request) -> PasonsStore | None:
     )
 
 
-def handle(
-    world: World, request: Request, store: PasonsStore | None, tampering: Tampering
-) -> Answer:
+def handle(world: World, request: Request, caller: Caller, tampering: Tampering) -> Answer:
     """Answer one request under `/pasons`."""
+    store: PasonsStore | None = caller.account
     if store is None:
         if store_id_of(request.path) is None:
             return error(404, "NOT_FOUND", "No such endpoint")

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from marketsync_dagster.sandbox.accounts import SeedError, product_from
-from marketsync_dagster.sandbox.shown import CHANNELS, Shown
+from marketsync_dagster.sandbox.parts import CHANNELS
+from marketsync_dagster.sandbox.shown import Shown
 from marketsync_dagster.sandbox.wire import Malformed, exact_number, read_json, write_json
 from marketsync_dagster.sandbox.world import World
 
@@ -34,6 +35,7 @@ def dump(world: World) -> bytes:
             "writes": world.writes,
             "accounts": [account.document for account in world.accounts.values()],
             "stores": [store.document for store in world.stores.values()],
+            "parts": {name: part.dump() for name, part in world.parts.items()},
             "catalog": catalog,
             "seeded": seeded,
             "shown": [
@@ -72,6 +74,9 @@ def load(world: World, path: Path) -> None:
                     )
                     for item, price, currency, location, stock, moment, number in items
                 }
+        for name, kept in document.get("parts", {}).items():  # older files have none
+            if name in world.parts:
+                world.parts[name].load(world, name, kept)
         world.last_request = int(document["last_request"])
         world.last_product = int(document["last_product"])
         world.writes = int(document["writes"])

@@ -1,4 +1,7 @@
-"""Reads a whole seed, before any of it is taken. What each entry may say is in `accounts`."""
+"""Reads a whole seed, before any of it is taken. What each entry may say is in `accounts`.
+
+Mirakl's section is read by `mirakl_kept`.
+"""
 
 from __future__ import annotations
 
@@ -12,9 +15,10 @@ from marketsync_dagster.sandbox.accounts import (
     account_from,
     product_from,
 )
+from marketsync_dagster.sandbox.parts import CHANNELS
 from marketsync_dagster.sandbox.pasons_store import PasonsStore, store_from
 from marketsync_dagster.sandbox.prices import as_price
-from marketsync_dagster.sandbox.shown import CHANNELS, PASONS, TRACKER, Shown
+from marketsync_dagster.sandbox.shown import MIRAKL, PASONS, TRACKER, Shown
 from marketsync_dagster.sandbox.wire import exact_number
 
 Seed = tuple[
@@ -35,6 +39,8 @@ def read_seed(
     Products and stores come with the prices that they are to show, since `now`.
     """
     sections = _section(document, "", CHANNELS)
+    mirakl = sections.get(MIRAKL, {})
+    _section(mirakl, MIRAKL, ("shops", "products", "offers"))
     tracker = _section(sections.get(TRACKER, {}), TRACKER, ("accounts", "products"))
     pasons = _section(sections.get(PASONS, {}), PASONS, ("stores",))
     new_accounts: list[TrackerAccount] = []

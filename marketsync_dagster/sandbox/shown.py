@@ -1,4 +1,4 @@
-"""What one account shows for one item, and the names of the channels that show it."""
+"""What one account shows for one item, and the names of channels that show it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from marketsync_dagster.sandbox.prices import exact_text
 
 TRACKER = "tracker_ke"
 PASONS = "pasons"
-CHANNELS = (TRACKER, PASONS)
+MIRAKL = "mirakl"
 
 
 @lru_cache(maxsize=4_096)

@@ -20,6 +20,25 @@ class ItemError:
 
 
 @dataclass(frozen=True, slots=True)
+class Fate:
+    """What a scenario has in store for an import of a platform that has imports."""
+
+    older: bool = False
+    """It is answered with the id of the import before it, and never comes to be."""
+    stuck_s: float | None = None
+    """It stays WAITING for so long; infinite: for ever."""
+    blocks: bool = False
+    """Those behind it wait too."""
+    reason: str | None = None
+    """It ends FAILED with this reason."""
+    errors: int = 0
+    """So many good lines end in error."""
+    message: str = "An unexpected error has occurred"
+    report_s: float | None = None
+    """Its report is missing for so long after the end; None: as the shop says."""
+
+
+@dataclass(frozen=True, slots=True)
 class Tampering:
     """The changes of one request."""
 
@@ -28,6 +47,8 @@ class Tampering:
     drop_items: frozenset[str] = frozenset()
     damage: str | None = None
     repeat_page: bool = False
+    fate: Fate | None = None
+    """What becomes of the import that the request brings, where a platform has imports."""
 
     def error_for(self, position: int, item: str) -> Any:
         """The error that an item is to get, None for none."""

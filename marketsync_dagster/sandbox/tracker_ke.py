@@ -19,6 +19,7 @@ from marketsync_dagster.sandbox.signing import check_canonical_v1, check_tracker
 from marketsync_dagster.sandbox.tampering import Tampering
 from marketsync_dagster.sandbox.wire import (
     Answer,
+    Caller,
     Malformed,
     Request,
     html_answer,
@@ -27,7 +28,7 @@ from marketsync_dagster.sandbox.wire import (
 )
 from marketsync_dagster.sandbox.world import World
 
-MOUNT = "/tracker_ke"
+MOUNT, CHANNEL = "/tracker_ke", TRACKER
 BASE = f"{MOUNT}/api/v1"
 MAX_BODY_BYTES = 100 * 1024
 """What Express takes as JSON when nobody configures it."""
@@ -54,18 +55,16 @@ def error(status: int, code: str, message: str, **more: Any) -> Answer:
     )
 
 
-def account_of(world: World, request: Request) -> TrackerAccount | None:
+def caller_of(world: World, request: Request) -> Caller:
     """The account whose key a request carries, if there is one."""
     authorization = request.header("authorization")
-    if authorization[:7] != "Bearer ":
-        return None
-    return world.accounts.get(authorization[7:])
+    account = world.accounts.get(authorization[7:]) if authorization[:7] == "Bearer " else None
+    return Caller() if account is None else Caller(account, account.api_key, account.supermarket_id)
 
 
-def handle(
-    world: World, request: Request, account: TrackerAccount | None, tampering: Tampering
-) -> Answer:
+def handle(world: World, request: Request, caller: Caller, tampering: Tampering) -> Answer:
     """Answer one request under `/tracker_ke`."""
+    account: TrackerAccount | None = caller.account
     if len(request.body) > MAX_BODY_BYTES:
         return html_answer(413, "Error", "PayloadTooLargeError: request entity too large")
     path = request.path.removeprefix(BASE)

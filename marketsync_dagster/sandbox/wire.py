@@ -94,6 +94,20 @@ class Request:
             return {}
 
 
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who a request is from, as far as that can be told before it is let in."""
+
+    account: Any = None
+    """The platform's own; None: it is nobody's."""
+    owner: str | None = None
+    """What credentials are revoked by: the API key, or the store's id."""
+    name: str | None = None
+    """Under which the account is seen in states and logs."""
+    secrets: tuple[bytes, ...] = ()
+    """Further headers that hold credentials."""
+
+
 @dataclass(slots=True)
 class Answer:
     """One answer. `data`, if given, is what `payload()` encodes: faults may alter it before."""

@@ -15,11 +15,15 @@ from typing import Any
 
 from marketsync_dagster.sandbox.accounts import Product, TrackerAccount
 from marketsync_dagster.sandbox.journal import Journal
+from marketsync_dagster.sandbox.mirakl_fields import Offer
+from marketsync_dagster.sandbox.mirakl_part import MiraklPart
+from marketsync_dagster.sandbox.mirakl_state import MiraklState
+from marketsync_dagster.sandbox.parts import CHANNELS, PARTS
 from marketsync_dagster.sandbox.pasons_store import PasonsStore
 from marketsync_dagster.sandbox.quota import Window
 from marketsync_dagster.sandbox.scenarios import Scenarios
 from marketsync_dagster.sandbox.seeds import read_seed
-from marketsync_dagster.sandbox.shown import CHANNELS, PASONS, TRACKER, Shown
+from marketsync_dagster.sandbox.shown import MIRAKL, PASONS, TRACKER, Shown
 from marketsync_dagster.sandbox.signing import Nonces
 
 KEEP_WRITES = 500_000
@@ -44,6 +48,7 @@ class World:
         self.start = start or Settings()
         self.accounts: dict[str, TrackerAccount] = {}
         self.stores: dict[str, PasonsStore] = {}
+        self.parts = {name: make() for name, make in PARTS.items()}
         self.seeded: dict[str, Product] = {}
         self.catalog: dict[str, Product] = {}
         self.by_barcode: dict[str, str] = {}
@@ -73,9 +78,12 @@ class World:
 
     def set_clock(self, offset_s: float) -> None:
         """Move the clock. Going back empties the quota windows, which hold future times."""
-        if offset_s < self.clock_offset:
-            self.windows.clear()
+        went_back = offset_s < self.clock_offset
         self.clock_offset = offset_s
+        if went_back:
+            self.windows.clear()
+            for part in self.parts.values():
+                part.went_back(self.now())
         self.changes += 1
 
     def next_request(self) -> int:
@@ -103,6 +111,11 @@ class World:
         self.rng.seed(self.settings.seed)
         self.clock_offset = 0.0
         self.set_catalog(dict(self.seeded))
+        seeds = {name: part.seed_document() for name, part in self.parts.items() if keep_seed}
+        self.parts = {name: make() for name, make in PARTS.items()}
+        for name, section in seeds.items():
+            part = self.parts[name]
+            part.take(self, name, part.read(section))
         self.changes += 1
 
     # --- seeds
@@ -110,9 +123,11 @@ class World:
     def seed(self, document: Any) -> dict[str, int]:
         """Merge a seed; nothing of it is taken if any of it is wrong. Returns the counts.
 
-        Shape: `{tracker_ke: {accounts: [...], products: [...]}, pasons: {stores: [...]}}`.
+        Shape: `{tracker_ke: {accounts: [...], products: [...]}, pasons: {stores: [...]},
+        mirakl: {shops: [...], products: [...], offers: [...]}}`.
         """
         accounts, products, stores = read_seed(document, self.accounts, self.stores, self.now())
+        read = {name: p.read(document[name]) for name, p in self.parts.items() if name in document}
         for account in accounts:
             self.accounts[account.api_key] = account
             self.restore(TRACKER, account.api_key)
@@ -129,7 +144,22 @@ class World:
             for sku, shown in listings.items():
                 self.show(PASONS, store.store_id, sku, shown)
         self.changes += 1
-        return {"accounts": len(accounts), "products": len(products), "stores": len(stores)}
+        counts = {"accounts": len(accounts), "products": len(products), "stores": len(stores)}
+        for name, section in read.items():
+            taken = self.parts[name].take(self, name, section)
+            counts |= {f"{name}_{what}": count for what, count in taken.items()}
+        return counts
+
+    @property
+    def mirakl(self) -> MiraklState:
+        """Mirakl's marketplace."""
+        part = self.parts[MIRAKL]
+        assert isinstance(part, MiraklPart)
+        return part.state
+
+    def show_offer(self, shop_id: int, offer: Offer) -> None:
+        """Let a shop on Mirakl show an offer's price and quantity."""
+        self.show(MIRAKL, str(shop_id), offer.shop_sku, self.mirakl.shown(shop_id, offer))
 
     # --- Tracker KE's catalogue
 
@@ -192,6 +222,8 @@ class World:
             result[TRACKER].setdefault(account.supermarket_id, {})
         for store_id in self.stores:
             result[PASONS].setdefault(store_id, {})
+        for name, part in self.parts.items():
+            result[name].update({who: {} for who in part.names()})
         for (name, who), items in self.shown.items():
             if owner in (None, who) and channel in (None, name):
                 result[name][who] = {item: shown.document() for item, shown in items.items()}
