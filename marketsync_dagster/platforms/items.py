@@ -19,12 +19,15 @@ _STOCK = {status.value: status for status in StockStatus}
 
 
 class PriceItems(Sequence[PriceItem]):
-    """Items of one call; column by column, or one by one like any sequence of them."""
+    """Items of one call; column by column, or one by one like any sequence of them. `platform_sku`
+    and `details` None: of none of them."""
 
     __slots__ = (
         "_made",
         "currency",
+        "details",
         "platform_id",
+        "platform_sku",
         "price_minor",
         "quantity",
         "sku",
@@ -39,6 +42,8 @@ class PriceItems(Sequence[PriceItem]):
         currency: Sequence[str],
         stock_status: Sequence[str],
         quantity: Sequence[int | None],
+        platform_sku: Sequence[str] | None = None,
+        details: Sequence[str] | None = None,
     ) -> None:
         self.sku = sku
         self.platform_id = platform_id
@@ -46,6 +51,8 @@ class PriceItems(Sequence[PriceItem]):
         self.currency = currency
         self.stock_status = stock_status
         self.quantity = quantity
+        self.platform_sku = platform_sku
+        self.details = details
         self._made: Sequence[PriceItem] | None = None
 
     @classmethod
@@ -60,6 +67,8 @@ class PriceItems(Sequence[PriceItem]):
             [item.currency for item in items],
             [item.stock_status.value for item in items],
             [item.quantity for item in items],
+            [item.platform_sku for item in items],
+            [item.details for item in items],
         )
         columns._made = items
         return columns
@@ -91,6 +100,8 @@ class PriceItems(Sequence[PriceItem]):
                 [_STOCK[word] for word in self.stock_status],
                 self.quantity,
                 repeat(False),
+                repeat("") if self.platform_sku is None else self.platform_sku,
+                repeat("") if self.details is None else self.details,
                 strict=False,
             )
             # without a call for each: that takes half as long

@@ -6,10 +6,10 @@ its own; here is decided which of them speaks, for as long as the account is ope
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Self
+from typing import Self, TypeVar
 
 from marketsync_dagster.platforms.base import (
     Adapter,
@@ -18,13 +18,20 @@ from marketsync_dagster.platforms.base import (
     Capabilities,
     CatalogPage,
     ConnectionResult,
+    ImportKind,
     Pace,
     PlatformError,
     PriceItem,
     ProductItem,
+    ReportAnswer,
+    ShownPage,
     ShownPrice,
+    StatusAnswer,
 )
 from marketsync_dagster.values.outcomes import Outcome
+
+A = TypeVar("A", Answer, StatusAnswer, ReportAnswer)
+P = TypeVar("P", CatalogPage, ShownPage)
 
 
 class OverlapAdapter:
@@ -73,19 +80,59 @@ class OverlapAdapter:
         at = self._at
         return self._judged(at, await self._adapters[at].send_products(items))
 
+    def import_batches(self, kind: ImportKind, items: Sequence[PriceItem]) -> list[tuple[int, int]]:
+        """Half-open ranges of `items`, each one import within its limits."""
+        return self._adapters[0].import_batches(kind, items)
+
+    async def submit(self, kind: ImportKind, items: Sequence[PriceItem]) -> Answer:
+        """One attempt with one key, like `send`."""
+        at = self._at
+        return self._judged(at, await self._adapters[at].submit(kind, items))
+
+    async def import_status(
+        self, kind: ImportKind, import_ids: Sequence[str], since: str
+    ) -> StatusAnswer:
+        """The same for how imports stand, whichever key has started them."""
+        at = self._at
+        return self._judged(at, await self._adapters[at].import_status(kind, import_ids, since))
+
+    async def import_report(
+        self, kind: ImportKind, import_id: str, platform_skus: Sequence[str]
+    ) -> ReportAnswer:
+        """The same for an error report."""
+        at = self._at
+        said = await self._adapters[at].import_report(kind, import_id, platform_skus)
+        return self._judged(at, said)
+
+    async def list_shown(self, *, pace: Pace | None = None) -> AsyncIterator[ShownPage]:
+        """Every page; from the first again after a change of keys."""
+        async for page in self._pages(lambda adapter: adapter.list_shown(pace=pace)):
+            yield page
+
     async def read_catalog(
-        self, search: str | None = None, *, pace: Pace | None = None
+        self,
+        search: str | None = None,
+        *,
+        pace: Pace | None = None,
+        barcodes: Sequence[str] = (),
     ) -> AsyncIterator[CatalogPage]:
-        """Every page, each product once; from the beginning again after a change of keys."""
-        seen: set[str | None] = set()
+        """Every page, each row once; from the beginning again after a change of keys."""
+        seen: set[tuple[str | None, ...]] = set()
+        async for page in self._pages(
+            lambda adapter: adapter.read_catalog(search, pace=pace, barcodes=barcodes)
+        ):
+            rows = [row for row in page.rows if _named(row) not in seen]
+            seen.update(map(_named, rows))
+            yield replace(page, rows=rows)
+
+    async def _pages(self, read: Callable[[Adapter], AsyncIterator[P]]) -> AsyncIterator[P]:
+        """The pages of a read, from the beginning again after a change of keys."""
         spent: tuple[Call, ...] = ()
         while True:
             at = self._at
             try:
-                async for page in self._adapters[at].read_catalog(search, pace=pace):
-                    rows = [row for row in page.rows if row.get("platform_id") not in seen]
-                    seen.update(row.get("platform_id") for row in rows)
-                    yield replace(page, rows=rows, calls=(*spent, *page.calls))
+                async for page in read(self._adapters[at]):
+                    yield replace(page, calls=(*spent, *page.calls))
                     spent = ()
             except PlatformError as error:
                 spent = (*spent, *error.calls)
@@ -135,7 +182,7 @@ class OverlapAdapter:
         words = f"{which} still works, the new one is refused: {result.message}"
         return replace(result, message=words, next_step=newest.next_step, calls=calls)
 
-    def _judged(self, at: int, answer: Answer) -> Answer:
+    def _judged(self, at: int, answer: A) -> A:
         if answer.outcome is not Outcome.AUTH_FAILED:
             return answer
         count = len(self._adapters)
@@ -156,6 +203,12 @@ class OverlapAdapter:
         if left:
             self._at = left[0]
         return bool(left)
+
+
+def _named(row: dict[str, str | None]) -> tuple[str | None, ...]:
+    """What tells the rows of a catalogue apart: a product may be listed under several names, and
+    by several barcodes."""
+    return row.get("platform_id"), row.get("platform_sku"), row.get("barcode")
 
 
 def _refused(result: ConnectionResult) -> bool:

@@ -20,13 +20,14 @@ def segment(text: str) -> str:
     return escaped.replace(".", "%2E") if escaped in (".", "..") else escaped
 
 
-def encode_query(params: Mapping[str, str] | None) -> str:
-    """Parameters sorted by name and percent-encoded: as sent and, byte for byte, as signed."""
+def encode_query(params: Mapping[str, str] | tuple[tuple[str, str], ...] | None) -> str:
+    """Parameters sorted by name and percent-encoded: as sent and, byte for byte, as signed. As
+    pairs, a name may come several times."""
     if not params:
         return ""
+    given = params.items() if isinstance(params, Mapping) else params
     pairs = sorted(
-        (quote(name, safe=_UNRESERVED), quote(value, safe=_UNRESERVED))
-        for name, value in params.items()
+        (quote(name, safe=_UNRESERVED), quote(value, safe=_UNRESERVED)) for name, value in given
     )
     return "&".join(f"{name}={value}" for name, value in pairs)
 

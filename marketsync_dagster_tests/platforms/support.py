@@ -1,4 +1,5 @@
-"""Accounts, items and seeds for the adapters' tests: one Tracker KE key and one Pasons store."""
+"""Accounts, items and seeds for the adapters' tests: one Tracker KE key, one Pasons store, and the
+shop of `sandbox.mirakl`."""
 
 from __future__ import annotations
 
@@ -12,6 +13,7 @@ from marketsync_dagster.config.settings import Settings
 from marketsync_dagster.platforms.base import Adapter, Answer, PriceItem, ProductItem
 from marketsync_dagster.platforms.registry import open_adapter
 from marketsync_dagster.values.outcomes import Outcome, StockStatus
+from marketsync_dagster_tests.sandbox.mirakl import SHOP
 from marketsync_dagster_tests.sandbox_process import SandboxProcess
 
 TRACKER_KEY = "pk_demo_not_a_real_key_0001"
@@ -38,6 +40,18 @@ def pasons_account(url: str, **more: Any) -> dict[str, Any]:
         "platform": "pasons",
         "base_url": url,
         "auth": {"scheme": "bearer", "key": {"env": "TEST_PASONS_KEY"}},
+        "retry": NO_DELAYS,
+        **more,
+    }
+
+
+def mirakl_account(url: str, **more: Any) -> dict[str, Any]:
+    """A Mirakl account as marketsync.yaml has it."""
+    return {
+        "platform": "mirakl",
+        "base_url": url,
+        "api_key": {"env": "TEST_MIRAKL_KEY"},
+        "shop_id": SHOP,
         "retry": NO_DELAYS,
         **more,
     }

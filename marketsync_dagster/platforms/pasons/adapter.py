@@ -7,32 +7,35 @@ calls. Pasons has no catalogue to read and takes no products.
 from __future__ import annotations
 
 import base64
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NoReturn, Self
 from urllib.parse import urlsplit
 
 from marketsync_dagster.config.accounts import PasonsAccount
 from marketsync_dagster.config.pasons import PasonsFull
 from marketsync_dagster.platforms import answers, batching
+from marketsync_dagster.platforms.absent import (
+    NoCatalog,
+    NoImports,
+    NoList,
+    NoPrices,
+    NoProducts,
+)
 from marketsync_dagster.platforms.answers import Readable, Rules
 from marketsync_dagster.platforms.base import (
     Answer,
     Call,
     Capabilities,
-    CatalogPage,
     ConnectionResult,
-    Pace,
-    PlatformError,
     PriceItem,
-    ProductItem,
-    ShownPrice,
 )
 from marketsync_dagster.platforms.bodies import BodyKind
+from marketsync_dagster.platforms.connected import Connected
 from marketsync_dagster.platforms.http import Response, Transport, TransportFailure
 from marketsync_dagster.platforms.pasons.dialect import Dialect
 from marketsync_dagster.platforms.pasons.mapping import RowWriter, row_writer
 from marketsync_dagster.platforms.pasons.results import (
+    LATER,
     absent_result,
     atomic_results,
     item_results,
@@ -72,8 +75,10 @@ class _Wire:
     writer: RowWriter
 
 
-class PasonsAdapter:
+class PasonsAdapter(Connected, NoImports, NoList, NoProducts, NoCatalog, NoPrices):
     """One outlet's endpoint, open for use."""
+
+    platform_name = "Pasons"
 
     def __init__(
         self,
@@ -82,10 +87,9 @@ class PasonsAdapter:
         transport: Transport,
         capabilities: Capabilities,
     ) -> None:
+        super().__init__(transport, capabilities)
         self._account = account
         self._access = access
-        self._transport = transport
-        self._capabilities = capabilities
         credentials, self._private = _credentials(account, access)
         self._headers = credentials
         self._usual = self._whole = _wire(account, access, None)
@@ -100,18 +104,6 @@ class PasonsAdapter:
             no_content=self._absent if 204 in account.response.empty else Outcome.UNKNOWN,
         )
 
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the account can do."""
-        return self._capabilities
-
-    async def __aenter__(self) -> Self:
-        await self._transport.__aenter__()
-        return self
-
-    async def __aexit__(self, *args: object) -> None:
-        await self._transport.__aexit__(*args)
-
     def batches(self, items: Sequence[PriceItem]) -> list[tuple[int, int]]:
         """Half-open ranges of `items`, each one call within batch size and bytes."""
         writer = self._whole.writer  # its frame is the larger one, if they differ
@@ -122,10 +114,6 @@ class PasonsAdapter:
             longest=writer.longest(items),
             sizes=writer.sizes,
         )
-
-    def product_batches(self, items: Sequence[ProductItem]) -> list[tuple[int, int]]:
-        """One range: `send_products` is not supported and makes no call."""
-        return [(0, len(items))] if items else []
 
     async def send(
         self, items: Sequence[PriceItem], *, single: bool = False, whole: bool = False
@@ -162,38 +150,13 @@ class PasonsAdapter:
         if result.status in response.empty and not result.body.strip():
             taken = self._absent is not Outcome.UNKNOWN
             if taken and result.status == ACCEPTED:
-                return Answer(call, outcome=Outcome.ACCEPTED_ASYNC)
+                return Answer(call, outcome=Outcome.ACCEPTED_UNVERIFIED, message=LATER)
             return Answer(
                 call,
                 outcome=self._absent,
                 message="" if taken else f"HTTP {result.status}, an empty answer",
             )
         return None
-
-    async def send_products(self, items: Sequence[ProductItem]) -> Answer:
-        """Pasons takes no products: unsupported, nothing is sent."""
-        return answers.uncalled(
-            "POST",
-            self._usual.path,
-            outcome=Outcome.UNSUPPORTED,
-            message="Pasons takes prices and stock only",
-        )
-
-    def read_catalog(
-        self, search: str | None = None, *, pace: Pace | None = None
-    ) -> AsyncIterator[CatalogPage]:
-        """Pasons has no catalogue to read: PlatformError, unsupported."""
-        _no_catalog()
-
-    async def read_prices(
-        self, platform_ids: Sequence[str], *, pace: Pace | None = None
-    ) -> list[ShownPrice]:
-        """Pasons does not tell what it shows: PlatformError, unsupported."""
-        raise PlatformError(
-            "Pasons does not tell which prices it shows",
-            "look at the shop itself",
-            outcome=Outcome.UNSUPPORTED,
-        )
 
     async def test_connection(self) -> ConnectionResult:
         """The configured probe. It is passed by any status that `expect` names.
@@ -296,11 +259,3 @@ def _credentials(account: PasonsAccount, access: Access) -> tuple[dict[str, str]
         headers[auth.secret_header] = access.secret
         private = (*private, access.secret)
     return headers, private
-
-
-def _no_catalog() -> NoReturn:
-    raise PlatformError(
-        "Pasons has no catalogue that can be read",
-        "map its SKUs in the mapping file, or with mapping.identity",
-        outcome=Outcome.UNSUPPORTED,
-    )

@@ -12,7 +12,7 @@ from typing import Any
 from marketsync_dagster.config.pasons import PasonsResponse, plain_word
 from marketsync_dagster.platforms.base import ItemResult
 from marketsync_dagster.platforms.bodies import error_words, lookup
-from marketsync_dagster.values.outcomes import Outcome
+from marketsync_dagster.values.outcomes import ACKNOWLEDGED, Outcome
 
 Clean = Callable[[str], str]
 
@@ -33,6 +33,8 @@ _USUAL = {
     **dict.fromkeys(_BAD.split(), Outcome.REFUSED),
     **dict.fromkeys(_PASSING.split(), Outcome.RETRYABLE),
 }
+_CONFIGURED = {"accepted_async": Outcome.ACCEPTED_UNVERIFIED}
+"""What is taken for later is never told of again here: there is nothing to ask for."""
 NOT_TAKEN = "the platform lists it among what it did not take"
 
 
@@ -57,7 +59,7 @@ class Dialect:
     def of(cls, response: PasonsResponse) -> Dialect:
         """The dialect of an account."""
         said = {
-            plain_word(word): Outcome(outcome)
+            plain_word(word): _CONFIGURED.get(outcome) or Outcome(outcome)
             for outcome, words in response.words.items()
             for word in words
         }
@@ -140,7 +142,7 @@ class Dialect:
             return Outcome.APPLIED if everything else Outcome.REFUSED
         means = self.words.get(word, Outcome.UNKNOWN)
         # "accepted", and yet an error beside it: neither is to be believed
-        taken = means in (Outcome.APPLIED, Outcome.ACCEPTED_ASYNC)
+        taken = means in ACKNOWLEDGED
         return Outcome.UNKNOWN if taken and faulty else means
 
 

@@ -22,7 +22,8 @@ _ID = "\0id"
 """Where the id stands in results that were given as an object by id."""
 
 _APPLIED = ItemResult(Outcome.APPLIED)
-_LATER = ItemResult(Outcome.ACCEPTED_ASYNC, "taken for later; the platform does not say more")
+LATER = "taken for later; the platform does not say more"
+_LATER = ItemResult(Outcome.ACCEPTED_UNVERIFIED, LATER)
 _COUNTS = ItemResult(Outcome.UNKNOWN, "the counts in the answer do not add up", code="COUNTS")
 _NOTHING = ItemResult(Outcome.REFUSED, "the counts in the answer say that nothing was taken")
 _MISSING = ItemResult(Outcome.UNKNOWN, "the answer has no result for this item")

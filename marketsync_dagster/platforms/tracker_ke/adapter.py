@@ -9,10 +9,11 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, Self
+from typing import Any
 from urllib.parse import urlsplit
 
 from marketsync_dagster.platforms import answers, batching
+from marketsync_dagster.platforms.absent import NoImports, NoList
 from marketsync_dagster.platforms.answers import Readable, Rules
 from marketsync_dagster.platforms.base import (
     Answer,
@@ -25,9 +26,10 @@ from marketsync_dagster.platforms.base import (
     ProductItem,
     ShownPrice,
 )
+from marketsync_dagster.platforms.connected import Connected
 from marketsync_dagster.platforms.http import Transport
+from marketsync_dagster.platforms.reading import RetryRules, Tries
 from marketsync_dagster.platforms.tracker_ke import catalog, payloads, results, shown
-from marketsync_dagster.platforms.tracker_ke.reading import Tries
 from marketsync_dagster.platforms.tracker_ke.signing import Signer
 from marketsync_dagster.platforms.urls import base_path, encode_query, segment
 from marketsync_dagster.values.outcomes import Outcome
@@ -54,16 +56,17 @@ class Access:
     location: str | None = None
     supermarket: str | None = None
     """Under which name the platform shows our prices; None: told by the location."""
-    retry: catalog.RetryRules = field(default_factory=catalog.RetryRules)
+    retry: RetryRules = field(default_factory=RetryRules)
 
 
-class TrackerAdapter:
+class TrackerAdapter(Connected, NoImports, NoList):
     """One key of Tracker KE, open for use."""
 
+    platform_name = "Tracker KE"
+
     def __init__(self, access: Access, transport: Transport, capabilities: Capabilities) -> None:
+        super().__init__(transport, capabilities)
         self._access = access
-        self._transport = transport
-        self._capabilities = capabilities
         self._base_path = base_path(access.base_url)
         headers = {"Authorization": f"Bearer {access.api_key}"}
         if access.clear_secret:
@@ -76,18 +79,6 @@ class TrackerAdapter:
             busy_wait_s=BUSY_WAIT_S,
             exact=True,
         )
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the account can do."""
-        return self._capabilities
-
-    async def __aenter__(self) -> Self:
-        await self._transport.__aenter__()
-        return self
-
-    async def __aexit__(self, *args: object) -> None:
-        await self._transport.__aexit__(*args)
 
     def batches(self, items: Sequence[PriceItem]) -> list[tuple[int, int]]:
         """Half-open ranges of `items`, each one call within batch size and bytes."""
@@ -153,7 +144,11 @@ class TrackerAdapter:
         return replace(answer, results=merged, outcome=None)
 
     async def read_catalog(
-        self, search: str | None = None, *, pace: Pace | None = None
+        self,
+        search: str | None = None,
+        *,
+        pace: Pace | None = None,
+        barcodes: Sequence[str] = (),
     ) -> AsyncIterator[CatalogPage]:
         """Every page of GET /products; see `catalog.pages` for what drift does to it."""
 

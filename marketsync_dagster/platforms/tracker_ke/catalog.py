@@ -14,10 +14,8 @@ from typing import Any
 from marketsync_dagster.platforms.answers import Readable
 from marketsync_dagster.platforms.base import Answer, CatalogPage, Pace
 from marketsync_dagster.platforms.bodies import lookup
-from marketsync_dagster.platforms.tracker_ke.reading import RetryRules, Tries, read
+from marketsync_dagster.platforms.reading import RetryRules, Tries, read
 from marketsync_dagster.platforms.tracker_ke.results import catalog_row
-
-__all__ = ["RetryRules", "pages"]
 
 PAGE = 100
 """The most that the platform gives at once."""

@@ -14,7 +14,7 @@ from typing import Any
 from marketsync_dagster.platforms.answers import Readable
 from marketsync_dagster.platforms.base import Answer, ShownPrice
 from marketsync_dagster.platforms.bodies import lookup
-from marketsync_dagster.platforms.tracker_ke.reading import Tries, read
+from marketsync_dagster.platforms.reading import Tries, read
 from marketsync_dagster.values.outcomes import StockStatus
 
 Fetch = Callable[[str], Awaitable[Answer | Readable]]
@@ -57,12 +57,13 @@ def _entry(said: Answer | Readable, platform_id: str, ours: Ours) -> ShownPrice 
     known = lookup(said.document, "data.id")
     if not isinstance(prices, dict) or str(known) != platform_id:
         return None
-    entry, message = _own(prices, ours)
+    entry, message, certain = _own(prices, ours)
     if entry is None:
-        return ShownPrice(platform_id, message=said.clean(message))
+        return ShownPrice(platform_id, message=said.clean(message), certain=certain)
     price, currency, at = (entry.get(name) for name in ("price", "currency", "updated_at"))
     if isinstance(price, bool) or not isinstance(price, int | Decimal):
-        return ShownPrice(platform_id, message="the platform shows a price that is no number")
+        message = "the platform shows a price that is no number"
+        return ShownPrice(platform_id, message=message, certain=False)
     return ShownPrice(
         platform_id,
         price=Decimal(price),
@@ -72,24 +73,26 @@ def _entry(said: Answer | Readable, platform_id: str, ours: Ours) -> ShownPrice 
     )
 
 
-def _own(prices: dict[str, Any], ours: Ours) -> tuple[dict[str, Any] | None, str]:
-    """Our entry among those of all supermarkets, else why there is none."""
+def _own(prices: dict[str, Any], ours: Ours) -> tuple[dict[str, Any] | None, str, bool]:
+    """Our entry among those of all supermarkets, else why there is none, and whether that is
+    certain."""
     if ours.supermarket is not None:
         entry = prices.get(ours.supermarket)
         message = f"the platform shows no price of {ours.supermarket}"
-        return (entry, "") if isinstance(entry, dict) else (None, message)
+        return (entry, "", True) if isinstance(entry, dict) else (None, message, True)
     here = {
         name: entry
         for name, entry in prices.items()
         if isinstance(entry, dict) and entry.get("location") == ours.location
     }
     if len(here) == 1:
-        return next(iter(here.values())), ""
+        return next(iter(here.values())), "", True
     place = ours.location or "no location"
     if not here:
-        return None, f"the platform shows no price at {place}"
+        return None, f"the platform shows no price at {place}", True
     names = ", ".join(sorted(here)[:_NAMED])
-    return None, (
+    message = (
         f"several supermarkets show a price at {place} ({names}): name ours in "
         f"accounts.{ours.account}.supermarket"
     )
+    return None, message, False

@@ -18,7 +18,6 @@ from marketsync_dagster.values.outcomes import Outcome, StockStatus
 LETTERS = {
     "A": Outcome.APPLIED,
     "V": Outcome.ACCEPTED_UNVERIFIED,
-    "S": Outcome.ACCEPTED_ASYNC,
     "R": Outcome.REFUSED,
     "T": Outcome.RETRYABLE,
     "U": Outcome.UNKNOWN,
@@ -611,7 +610,7 @@ ANSWERS = [
         "none: still to be done",
         {},
         {"status": 202, "empty": True},
-        outcomes="SSSSSS",
+        outcomes="VVVVVV",
         account={"test_connection": {"expect": [202]}},
         tested="POST was answered with HTTP 202",
         wrong=(({"response": {"empty": [204]}}, "UUUUUU"),),
@@ -622,7 +621,7 @@ ANSWERS = [
         "none: still to be done",
         {},
         {"status": 202},
-        outcomes="SSSRTS",
+        outcomes="VVVRTV",
         account={"test_connection": {"expect": [202]}},
         tested="POST was answered with HTTP 202",
         wrong=(({"response": {"key": "x", "index": "y"}}, "UUUUUU"),),
@@ -633,7 +632,7 @@ ANSWERS = [
         "none: still to be done",
         {"results": "all", "words": {"accepted_async": ["queued"]}},
         {"only": "all", "applied": "queued", "counts": None},
-        outcomes="SSSRTS",
+        outcomes="VVVRTV",
         wrong=(({"response": {"words": {"accepted_async": ["waiting"]}}}, "UUURTU"),),
     ),
     _answer(
@@ -692,7 +691,6 @@ DIALECTS = [*REQUESTS, *ANSWERS]
 _WORDS = {
     "A": "applied",
     "V": "accepted_unverified",
-    "S": "accepted_async",
     "R": "refused",
     "T": "retryable",
     "U": "unknown",

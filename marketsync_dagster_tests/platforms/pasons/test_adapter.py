@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from marketsync_dagster.platforms.base import Adapter, Answer, ConnectionResult, PlatformError
+from marketsync_dagster.platforms.base import Adapter, Answer, ConnectionResult
 from marketsync_dagster.values.outcomes import Outcome, StockStatus
 from marketsync_dagster_tests.platforms import support
 from marketsync_dagster_tests.platforms.raw_server import answer as raw_answer
@@ -17,7 +17,6 @@ from marketsync_dagster_tests.platforms.support import (
     outcomes,
     pasons_account,
     price,
-    product,
     run,
     seed_pasons,
     settings_of,
@@ -173,30 +172,6 @@ def test_more_than_the_platform_takes_is_split(fresh_sandbox: SandboxProcess) ->
     assert outcomes(work(fresh_sandbox, lambda a: a.send(ITEMS[:2])), 2) == [A, A]
 
 
-def test_a_full_batch_is_sent_at_once_and_one_more_in_a_second(
-    fresh_sandbox: SandboxProcess,
-) -> None:
-    seed_pasons(fresh_sandbox)
-    items = [price(f"{i:05d}", f"{i + 1}.07") for i in range(501)]
-
-    async def push(adapter: Adapter) -> list[Answer]:
-        return [await adapter.send(items[s:e]) for s, e in adapter.batches(items)]
-
-    first, second = work(fresh_sandbox, push)
-    assert outcomes(first, 500) + outcomes(second, 1) == [A] * 501
-    assert {sku: value[0] for sku, value in shown(fresh_sandbox).items()} == {
-        item.platform_id: str(item.price) for item in items
-    }
-
-
-def test_batches_stay_within_bytes(fresh_sandbox: SandboxProcess) -> None:
-    items = [price("ü" * 2_000)] * 120
-    cut: list[tuple[int, int]] = work(fresh_sandbox, lambda a: _ranges(a, items))
-    assert cut[0][0] == 0
-    assert cut[-1][1] == 120
-    assert all(end - start <= 250_000 // 4_000 for start, end in cut)
-
-
 async def _ranges(adapter: Adapter, items: list[Any]) -> list[tuple[int, int]]:
     return adapter.batches(items)
 
@@ -226,22 +201,6 @@ def test_a_429_says_when_to_come_back(fresh_sandbox: SandboxProcess, where: str)
     assert outcomes(answer, 3) == [Outcome.RETRYABLE] * 3
     assert answer.retry_after_s is not None
     assert 50 < answer.retry_after_s <= 60
-
-
-def test_what_pasons_does_not_have_is_unsupported_and_makes_no_call(
-    fresh_sandbox: SandboxProcess,
-) -> None:
-    seed_pasons(fresh_sandbox)
-    answer = work(fresh_sandbox, lambda a: a.send_products([product("a", "5449000000996")]))
-    assert outcomes(answer, 1) == [Outcome.UNSUPPORTED]
-
-    async def read(adapter: Adapter) -> list[Any]:
-        return [page async for page in adapter.read_catalog()]
-
-    with pytest.raises(PlatformError) as caught:
-        work(fresh_sandbox, read)
-    assert caught.value.outcome is Outcome.UNSUPPORTED
-    assert fresh_sandbox.requests() == []
 
 
 @pytest.mark.parametrize(

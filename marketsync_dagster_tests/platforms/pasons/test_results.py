@@ -283,7 +283,7 @@ def test_what_is_configured_is_read(
         ({"retryable": ["E42"]}, {"status": "rejected", "error": {"code": "e42"}}, T),
         ({"retryable": ["E42"]}, {"status": "rejected", "error": {"code": "e43"}}, R),
         ({"applied": ["E42"]}, {"status": "rejected", "error": {"code": "e42"}}, R),
-        ({"accepted_async": ["queued"]}, {"status": "queued"}, Outcome.ACCEPTED_ASYNC),
+        ({"accepted_async": ["queued"]}, {"status": "queued"}, Outcome.ACCEPTED_UNVERIFIED),
         ({"accepted_async": ["queued"]}, {"status": "queued", "error": "x"}, U),
         ({}, {"status": "rejected", "error": ["too dear"]}, R),
         ({}, {"status": "rejected", "error": []}, R),
@@ -314,14 +314,14 @@ def test_a_code_beside_the_error_is_read() -> None:
     assert (result.outcome, result.code, result.message) == (T, "BUSY", "locked")
 
 
-def test_what_is_taken_for_later_is_neither_applied_nor_unverified() -> None:
+def test_what_is_taken_for_later_is_not_called_applied() -> None:
     found = item_results(
         {"results": [bad(1, "b")], **counts(3, 2, 1)}, ITEMS, PasonsResponse(), str
     )
     assert [r.outcome for r in later(found)] == [
-        Outcome.ACCEPTED_ASYNC,
+        Outcome.ACCEPTED_UNVERIFIED,
         R,
-        Outcome.ACCEPTED_ASYNC,
+        Outcome.ACCEPTED_UNVERIFIED,
     ]
     unknown = item_results({}, ITEMS, PasonsResponse(if_absent="unknown"), str)
     assert [r.outcome for r in later(unknown)] == [U, U, U]

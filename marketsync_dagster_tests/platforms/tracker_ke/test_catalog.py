@@ -11,7 +11,8 @@ import pytest
 from marketsync_dagster.platforms.answers import Readable
 from marketsync_dagster.platforms.base import Answer, Call, CatalogPage, PlatformError
 from marketsync_dagster.platforms.http import Cleaner
-from marketsync_dagster.platforms.tracker_ke.catalog import RetryRules, pages
+from marketsync_dagster.platforms.reading import RetryRules
+from marketsync_dagster.platforms.tracker_ke.catalog import pages
 from marketsync_dagster.values.outcomes import Outcome
 
 CALL = Call("GET", "/products", 200, 1)

@@ -11,7 +11,7 @@ import pytest
 from marketsync_dagster.platforms.answers import Readable
 from marketsync_dagster.platforms.base import Adapter, Call, PlatformError, ShownPrice
 from marketsync_dagster.platforms.http import Cleaner
-from marketsync_dagster.platforms.tracker_ke.reading import RetryRules, Tries
+from marketsync_dagster.platforms.reading import RetryRules, Tries
 from marketsync_dagster.platforms.tracker_ke.shown import Ours, shown_prices
 from marketsync_dagster.platforms.tracker_ke.signing import Signer
 from marketsync_dagster.values.outcomes import Outcome, StockStatus

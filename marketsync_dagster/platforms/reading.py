@@ -1,6 +1,6 @@
 """One GET, tried as often as the account's `retry` says: reads change nothing.
 
-What is read belongs to `catalog` and `shown`.
+What is read belongs to the adapters.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 
 from marketsync_dagster.platforms.answers import Readable
-from marketsync_dagster.platforms.base import Answer, Call, Pace, PlatformError
+from marketsync_dagster.platforms.base import Answer, Call, Obeying, Pace, PlatformError
 from marketsync_dagster.values.outcomes import Outcome
 
 _AGAIN = frozenset({Outcome.RETRYABLE, Outcome.UNKNOWN})
@@ -67,7 +67,11 @@ async def read(
     attempt = 1
     while True:
         if tries.pace is not None:
-            await tries.pace()
+            try:
+                await tries.pace()
+            except PlatformError as error:  # the platform wants to be left alone
+                error.calls = (*tries.calls, *error.calls)
+                raise
         said = await fetch()
         tries.calls.append(said.call)
         found = content(said)
@@ -80,6 +84,8 @@ async def read(
         if wait is None:
             ceiling = min(tries.retry.cap_s, tries.retry.base_s * 2 ** (attempt - 1))
             wait = random.uniform(0, ceiling)  # noqa: S311
+        elif outcome in _AGAIN and isinstance(tries.pace, Obeying):
+            await tries.pace.close_for(min(wait, tries.retry.retry_after_cap_s), said.message)
         late = time.monotonic() + wait > tries.until
         if outcome not in _AGAIN or attempt >= tries.retry.attempts or late:
             raise PlatformError(
