@@ -19,7 +19,10 @@ from marketsync_dagster.ledger.sql import insert_into, lock_key
 from marketsync_dagster.values.redact import scrub
 from marketsync_dagster.values.times import to_iso, utcnow
 
-KINDS = ("run_failed", "outlet_failed", "plan_held", "extract_changed", "no_success", "test")
+KINDS = (
+    *("run_failed", "outlet_failed", "plan_held", "extract_changed", "import_lost", "no_success"),
+    "test",
+)
 _CHUNK = 500
 
 

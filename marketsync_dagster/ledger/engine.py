@@ -29,7 +29,7 @@ __all__ = ["Ledger", "ledger_url", "open_ledger"]
 
 VERSION_TABLE = "marketsync_version"
 """Not Alembic's own name: a PostgreSQL database may be shared with Dagster, which uses that."""
-REVISIONS = ("0001", "0002", "0003")
+REVISIONS = ("0001", "0002", "0003", "0004")
 """Every revision of the schema, oldest first; the last is the one this code works with."""
 UPGRADE = "marketsync ledger upgrade"
 LOCK_WAIT_S = 30

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from sqlalchemy import Connection, RowMapping, select
 
 from marketsync_dagster.ledger.engine import Ledger
+from marketsync_dagster.ledger.imports import open_imports_of
+from marketsync_dagster.ledger.pushes import WAITING
 from marketsync_dagster.ledger.tables import push, push_batch
-from marketsync_dagster.values.outcomes import ACKNOWLEDGED
+from marketsync_dagster.values.outcomes import ACKNOWLEDGED, Outcome
 
 KEYS = (
     "push_id platform outlet push_type push_timestamp item_count status response_code "
@@ -33,7 +36,9 @@ def last_pushes(
     if platform is not None:
         query = query.where(push.c.platform == platform)
     with ledger.read() as conn:
-        return [_entry(conn, row) for row in conn.execute(query).mappings().all()]
+        rows = conn.execute(query).mappings().all()
+        waiting = open_imports_of(conn, [row["id"] for row in rows])
+        return [_entry(conn, row, waiting.get(row["id"], [])) for row in rows]
 
 
 def derive_status(acknowledged: int, items: int) -> str:
@@ -43,8 +48,13 @@ def derive_status(acknowledged: int, items: int) -> str:
     return "partial" if acknowledged else "failed"
 
 
-def _entry(conn: Connection, row: RowMapping) -> dict[str, Any]:
+def _entry(conn: Connection, row: RowMapping, waiting: Sequence[str]) -> dict[str, Any]:
     status, details = row["status"], row["error_details"]
+    words = row["response_message"]
+    if waiting:
+        more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
+        standing = f"with the platform: {waiting[0]}{more}"
+        words = standing if not words or words.endswith(WAITING) else f"{words}; {standing}"
     if status is None:
         status = derive_status(_acknowledged(conn, row["id"]), row["item_count"])
         standing = "still running" if row["state"] == "open" else "interrupted before its end"
@@ -58,16 +68,17 @@ def _entry(conn: Connection, row: RowMapping) -> dict[str, Any]:
         "item_count": row["item_count"],
         "status": status,
         "response_code": row["response_code"],
-        "response_message": row["response_message"],
+        "response_message": words,
         "error_details": details,
         "created_by": row["created_by"],
     }
 
 
 def _acknowledged(conn: Connection, push_id: str) -> int:
-    """How many items of the push are acknowledged by the answers journalled so far."""
+    """How many items of the push are acknowledged by the answers journalled so far, or with the
+    platform."""
     outcomes: Counter[str] = Counter()
     query = select(push_batch.c.outcomes).where(push_batch.c.push_id == push_id)
     for text in conn.execute(query).scalars():
         outcomes.update(json.loads(text))
-    return sum(outcomes[outcome.value] for outcome in ACKNOWLEDGED)
+    return sum(outcomes[outcome.value] for outcome in (*ACKNOWLEDGED, Outcome.ACCEPTED_ASYNC))

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import orjson
 from sqlalchemy import ColumnElement, Select, and_, func, or_, select
 
-from marketsync_dagster.ledger import leases
+from marketsync_dagster.ledger import imports, leases
 from marketsync_dagster.ledger import tables as t
 from marketsync_dagster.values.outcomes import Outcome
 
@@ -205,6 +205,41 @@ def _events(connection: Connection) -> Iterator[Finding]:
     )
 
 
+def _imports(connection: Connection) -> Iterator[Finding]:
+    """The batches of an import are there and as many rows as it has; and every row that is with the
+    platform is in an import that is asked for."""
+    i, p, b = t.push_import.c, t.push_import_part.c, t.push_batch.c
+    of_it = and_(b.push_id == p.push_id, b.number == p.batch)
+    there = select(b.number).where(of_it).exists()
+    yield from _found(
+        connection,
+        select(p.import_key, p.push_id).where(~there).order_by(p.import_key),
+        "push_import",
+        lambda n, names: f"{n} imports of batches that are not there: {names}",
+        _RESTORE,
+    )
+    rows = select(func.sum(b.last - b.first)).where(of_it, p.import_key == i.id).scalar_subquery()
+    yield from _found(
+        connection,
+        select(i.id).where(i.state.in_(imports.OPEN), rows != i["items"]).order_by(i.id),
+        "push_import",
+        lambda n, names: f"{n} imports of other rows than their batches have: {names}",
+        _RESTORE,
+    )
+    c = t.listing.c
+    waits = and_(p.push_id == c.push_id, p.batch == c.batch, i.state.not_in(imports.OPEN))
+    yield from _found(
+        connection,
+        select(c.outlet, c.platform, c.sku)
+        .join_from(t.listing, t.push_import_part, p.push_id == c.push_id)
+        .join(t.push_import, i.id == p.import_key)
+        .where(c.outcome == Outcome.ACCEPTED_ASYNC.value, waits),
+        "listing",
+        lambda n, names: f"{n} listings wait for an import that nobody asks for: {names}",
+        _AGAIN,
+    )
+
+
 def _open_pushes(connection: Connection) -> Iterator[Finding]:
     """A push that is open, and nobody holds its channel: its process died."""
     held = {lease.name for lease in leases.alive(connection)}
@@ -227,5 +262,6 @@ _LAWS: Iterable[Callable[[Connection], Iterator[Finding]]] = (
     _batches,
     _listings,
     _events,
+    _imports,
     _open_pushes,
 )

@@ -39,6 +39,26 @@ _NUMBERS = frozenset({"price_minor", "quantity", "ack_price_minor", "ack_quantit
 _ACKNOWLEDGED = ", ".join(f"'{outcome.value}'" for outcome in sorted(ACKNOWLEDGED))
 _PENDING = sorted(outcome.value for outcome in PENDING)
 
+# What was acknowledged stays known while the same listing is only being tried again. A value that
+# was sent after it, and that the platform took or may have taken, makes that doubtful for good:
+# `ack_at` goes until something is acknowledged again; where nothing was, that value is what counts.
+_ANEW = """excluded.ack_at IS NOT NULL OR listing.target <> excluded.target
+        OR listing.platform_id <> excluded.platform_id"""
+_DOUBTFUL = f"""listing.outcome = '{Outcome.UNKNOWN.value}'
+        OR (listing.outcome = '{Outcome.ACCEPTED_ASYNC.value}'
+            AND (listing.push_id <> excluded.push_id OR listing.batch <> excluded.batch))"""
+_ACK_COLUMNS = (
+    ",\n".join(
+        f"""    ack_{name} = CASE WHEN {_ANEW} THEN excluded.ack_{name}
+        WHEN ({_DOUBTFUL}) AND listing.ack_price_minor IS NULL THEN listing.{name}
+        ELSE listing.ack_{name} END"""
+        for name in ("price_minor", "currency", "stock_status", "quantity")
+    )
+    + f""",
+    ack_at = CASE WHEN {_ANEW} THEN excluded.ack_at WHEN {_DOUBTFUL} THEN NULL
+        ELSE listing.ack_at END"""
+)
+
 _UPSERT = f"""
 INSERT INTO listing (outlet, platform, sku, account, target, platform_id, price_minor, currency,
     stock_status, quantity, outcome, message, ack_price_minor, ack_currency, ack_stock_status,
@@ -53,22 +73,7 @@ SELECT ?, ?, sku, ?, ?, platform_id, price_minor, currency, stock_status, quanti
     ?, ?, line, ?, batch, 1, ?
 FROM %s
 ON CONFLICT (outlet, platform, sku) DO UPDATE SET
-    -- what was acknowledged stays known while the same listing is only being tried again
-    ack_price_minor = CASE WHEN excluded.ack_at IS NOT NULL OR listing.target <> excluded.target
-        OR listing.platform_id <> excluded.platform_id
-        THEN excluded.ack_price_minor ELSE listing.ack_price_minor END,
-    ack_currency = CASE WHEN excluded.ack_at IS NOT NULL OR listing.target <> excluded.target
-        OR listing.platform_id <> excluded.platform_id
-        THEN excluded.ack_currency ELSE listing.ack_currency END,
-    ack_stock_status = CASE WHEN excluded.ack_at IS NOT NULL OR listing.target <> excluded.target
-        OR listing.platform_id <> excluded.platform_id
-        THEN excluded.ack_stock_status ELSE listing.ack_stock_status END,
-    ack_quantity = CASE WHEN excluded.ack_at IS NOT NULL OR listing.target <> excluded.target
-        OR listing.platform_id <> excluded.platform_id
-        THEN excluded.ack_quantity ELSE listing.ack_quantity END,
-    ack_at = CASE WHEN excluded.ack_at IS NOT NULL OR listing.target <> excluded.target
-        OR listing.platform_id <> excluded.platform_id
-        THEN excluded.ack_at ELSE listing.ack_at END,
+{_ACK_COLUMNS},
     account = excluded.account, target = excluded.target, platform_id = excluded.platform_id,
     price_minor = excluded.price_minor, currency = excluded.currency,
     stock_status = excluded.stock_status, quantity = excluded.quantity,
@@ -183,10 +188,12 @@ def newest_acknowledged(
 ) -> list[dict[str, Any]]:
     """The prices that `target` acknowledged last and that nothing was sent after, newest first.
 
-    One dict each: sku, platform_id, ack_price_minor, ack_currency, ack_stock_status, ack_at.
+    One dict each: sku, platform_id, ack_price_minor, ack_currency, ack_stock_status,
+    ack_quantity, ack_at.
     """
     c = t.listing.c
-    names = "sku platform_id ack_price_minor ack_currency ack_stock_status ack_at".split()
+    acknowledged = "ack_price_minor ack_currency ack_stock_status ack_quantity ack_at".split()
+    names = ["sku", "platform_id", *acknowledged]
     query = (
         select(*(c[name] for name in names))
         .where(
@@ -198,6 +205,18 @@ def newest_acknowledged(
     )
     with ledger.read() as connection:
         return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def doubtful(ledger: Ledger, outlet: str, platform: str) -> set[str]:
+    """The SKUs of a channel of which the platform may show another value than the one that it
+    acknowledged last: one that was sent after it, before what it refused since."""
+    c = t.listing.c
+    query = select(c.sku).where(
+        *(c.outlet == outlet, c.platform == platform),
+        *(c.ack_price_minor.is_not(None), c.ack_at.is_(None)),
+    )
+    with ledger.read() as connection:
+        return set(connection.execute(query).scalars())
 
 
 def certain(ledger: Ledger, outlet: str, platform: str, target: str) -> dict[str, str]:

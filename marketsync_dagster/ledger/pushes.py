@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import chain
 from typing import TYPE_CHECKING
@@ -12,9 +13,14 @@ import orjson
 from sqlalchemy import func, insert, select, update
 
 from marketsync_dagster.ledger import tables as t
-from marketsync_dagster.ledger.sql import append, value_rows
+from marketsync_dagster.ledger.sql import append, is_one_of, value_rows
 from marketsync_dagster.values.outcomes import Outcome
 from marketsync_dagster.values.times import to_iso, utcnow
+from marketsync_dagster.values.words import counted
+
+WAITING = "with the platform"
+SAMPLE = 20
+"""How many items that did not go through a push names."""
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -121,6 +127,112 @@ def answer_batches(
     given = value_rows(connection, len(rows), len(rows[0]))
     statement = _ANSWER.replace("?", mark).replace("{answers}", given)
     connection.exec_driver_sql(statement, (at, *chain.from_iterable(rows), push_id))
+
+
+def lock_pushes(connection: Connection, push_ids: Collection[str]) -> None:
+    """Nobody else answers, revises or ends these pushes until the caller's transaction ends."""
+    p = t.push.c
+    some = is_one_of(connection.dialect.name, p.id, sorted(push_ids))
+    connection.execute(select(p.id).where(some).order_by(p.id).with_for_update())
+
+
+def revise_batches(
+    connection: Connection,
+    push_id: str,
+    ended: Mapping[int, Mapping[str, int]],
+    message: str,
+    at: str,
+) -> None:
+    """Journal what the items of batches came to that were with the platform (`accepted_async`):
+    batch -> outcome -> count. A batch that its recovery has settled stays as it is."""
+    b = t.push_batch.c
+    query = select(b.number, b.state, b.attempts, b.outcomes).where(
+        b.push_id == push_id, b.number.in_(list(ended))
+    )
+    answers = []
+    for number, state, attempts, text in connection.execute(query):
+        outcomes, came_to = Counter(orjson.loads(text)), Counter(ended[number])
+        if outcomes.pop(Outcome.ACCEPTED_ASYNC.value, 0) != came_to.total():
+            continue
+        revised = dict(outcomes + came_to)
+        answers.append(BatchAnswer(number, state, attempts, revised, message))
+    answer_batches(connection, push_id, answers, at)
+
+
+def revise(connection: Connection, push_id: str, problems: Sequence[dict[str, str]]) -> bool:
+    """Journal what a push comes to after an import with rows of it has ended, if it has been closed
+    before that: its counts, its status and its words. `problems`: the rows of that import that did
+    not go through. False: it is open, and whoever closes it goes by its batches.
+    """
+    p = t.push.c
+    query = select(p.state, p.item_count, p.error_details, p.response_message)
+    row = connection.execute(query.where(p.id == push_id).with_for_update()).one()
+    if row.state == "open":
+        return False
+    outcomes = outcomes_of(connection, push_id)
+    known = orjson.loads(row.error_details) if row.error_details else []
+    known = [one for one in known if one["outcome"] != Outcome.ACCEPTED_ASYNC.value]
+    known = (known + list(problems))[:SAMPLE]
+    words = row.response_message
+    if row.state == "done" and not words.startswith("stopped"):
+        words = words_of(known, row.item_count, outcomes)
+    connection.execute(
+        update(t.push)
+        .where(p.id == push_id)
+        .values(
+            status=status_of(outcomes, row.item_count),
+            response_message=words,
+            error_details=orjson.dumps(known).decode() if known else "",
+            **{outcome.value: outcomes.get(outcome.value, 0) for outcome in Outcome},
+        )
+    )
+    return True
+
+
+def words_of(problems: Sequence[dict[str, str]], items: int, outcomes: Mapping[str, int]) -> str:
+    """What a push came to, shortly: what went wrong with it, what the platform still works on."""
+    if waiting := outcomes.get(Outcome.ACCEPTED_ASYNC.value, 0):
+        return f"{counted(waiting, 'row')} {WAITING}"
+    if not problems:
+        return f"{counted(items, 'row')} acknowledged"
+    words = Counter(f"{one['outcome']}: {one['message']}" for one in problems)
+    return "; ".join(f"{text} ({count})" for text, count in words.most_common(3))
+
+
+@dataclass(frozen=True, slots=True)
+class PushStand:
+    """How a push stands: its state, and what its rows have come to so far."""
+
+    id: str
+    state: str
+    outcomes: dict[str, int]
+    problems: list[dict[str, str]]
+    """The first rows that did not go through: sku, outcome, message."""
+    run_id: str
+
+
+def stand_of(ledger: Ledger, *, push_id: str = "", plan_id: str = "") -> PushStand | None:
+    """How a push stands, or the newest one that sends a plan; None without one."""
+    p = t.push.c
+    query = select(p.id, p.state, p.error_details, p.run_id).order_by(p.started_at.desc(), p.id)
+    with ledger.read() as connection:
+        of = p.id == push_id if push_id else p.plan_id == plan_id
+        row = connection.execute(query.where(of).limit(1)).fetchone()
+        if row is None:
+            return None
+        outcomes = outcomes_of(connection, row.id)
+    problems = orjson.loads(row.error_details) if row.error_details else []
+    return PushStand(row.id, row.state, outcomes, problems, row.run_id)
+
+
+def outlets_of(ledger: Ledger, push_ids: Collection[str]) -> dict[str, str]:
+    """Push -> its outlet."""
+    p = t.push.c
+    some = is_one_of(ledger.dialect, p.id, sorted(push_ids))
+    with ledger.read() as connection:
+        return {
+            row.id: row.outlet for row in connection.execute(select(p.id, p.outlet).where(some))
+        }
 
 
 def status_of(outcomes: dict[str, int], item_count: int) -> str:
@@ -262,6 +374,25 @@ def last_push(ledger: Ledger, outlet: str, platform: str) -> str:
     with ledger.read() as connection:
         row = connection.execute(query).fetchone()
     return "" if row is None else f"{row.id} {row.state}"
+
+
+def spans_of(
+    ledger: Ledger, batches: Collection[tuple[str, int]]
+) -> dict[tuple[str, int], tuple[str, int, int]]:
+    """(push, batch) -> the plan, and the half-open range of its rows to send, that it is of."""
+    p, b = t.push.c, t.push_batch.c
+    ids = sorted({push_id for push_id, _ in batches})
+    query = (
+        select(b.push_id, b.number, p.plan_id, b.first, b.last)
+        .join_from(t.push_batch, t.push, p.id == b.push_id)
+        .where(is_one_of(ledger.dialect, b.push_id, ids))
+    )
+    with ledger.read() as connection:
+        rows = connection.execute(query).fetchall()
+    wanted = set(batches)
+    return {
+        (row[0], row[1]): (row[2], row[3], row[4]) for row in rows if (row[0], row[1]) in wanted
+    }
 
 
 def batch_outcomes(connection: Connection, push_id: str, number: int) -> dict[str, int]:

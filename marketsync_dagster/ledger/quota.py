@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, or_, select, update
 
 from marketsync_dagster.ledger.engine import Ledger
 from marketsync_dagster.ledger.sql import clock_ms, lock_key, upsert
@@ -21,6 +21,10 @@ MARGIN_MS = 300
 """The platform counts a call when it arrives, later than we do and not always equally late."""
 
 
+LONGEST_WINDOW_MS = 86_400_000
+"""A family of calls (`push.pacing.family_key`) may have to rest for so long."""
+
+
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What `ask` came to: the right to make one call, or how long to wait."""
@@ -28,6 +32,16 @@ class Asked:
     wait_ms: int = 0
     slot: int | None = None
     """For `answered`; None where there is no limit to count for."""
+    closed: bool = False
+    """The wait is what is left of a closure, and no turn that comes by itself."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """What a platform has asked for, as long as that is in force."""
+
+    left_ms: int
+    reason: str
 
 
 def ask(
@@ -51,7 +65,7 @@ def ask(
             now = clock_ms(conn)
         closed = _closed_for(conn, account, now)
         if closed or per_minute is None:
-            return Asked(closed)
+            return Asked(closed, closed=closed > 0)
         mine = rate_slot.c.account == account
         span = window_ms + margin_ms
         conn.execute(delete(rate_slot).where(mine, rate_slot.c.at_ms <= now - span))
@@ -135,6 +149,16 @@ def _closed_for(conn: Connection, account: str, now: int) -> int:
     return left
 
 
+def closures(ledger: Ledger, now_ms: int | None = None) -> dict[str, Closure]:
+    """Every closure in force: account, or family of its calls (`push.pacing.family_key`)."""
+    c = rate_closed.c
+    with ledger.read() as conn:
+        rows = conn.execute(select(c.account, c.until_ms, c.at_ms, c.reason)).all()
+        now = clock_ms(conn) if now_ms is None and rows else now_ms or 0
+    left = {row.account: Closure(_left(row.until_ms, row.at_ms, now), row.reason) for row in rows}
+    return {account: one for account, one in left.items() if one.left_ms}
+
+
 def closed_reason(ledger: Ledger, account: str) -> str:
     """Why `account` was last closed; empty if it never was."""
     query = select(rate_closed.c.reason).where(rate_closed.c.account == account)
@@ -147,5 +171,13 @@ def forget_old_slots(ledger: Ledger, now_ms: int | None = None) -> int:
     with ledger.begin() as conn:
         now = clock_ms(conn) if now_ms is None else now_ms
         conn.execute(delete(rate_closed).where(rate_closed.c.until_ms <= now))
-        old = rate_slot.c.at_ms <= now - WINDOW_MS - MARGIN_MS
-        return conn.execute(delete(rate_slot).where(old)).rowcount
+        return conn.execute(delete(rate_slot).where(forgotten(now))).rowcount
+
+
+def forgotten(now_ms: int) -> ColumnElement[bool]:
+    """Slots that no window counts any more; families' windows may be longer than a minute."""
+    at, family = rate_slot.c.at_ms, rate_slot.c.account.contains("/")
+    return or_(
+        and_(~family, at <= now_ms - WINDOW_MS - MARGIN_MS),
+        at <= now_ms - LONGEST_WINDOW_MS - MARGIN_MS,
+    )

@@ -22,7 +22,7 @@ from marketsync_dagster.ledger.engine import run_by_itself
 from marketsync_dagster.ledger.extracts import originals_of
 from marketsync_dagster.ledger.faults import translated
 from marketsync_dagster.ledger.plans import WAITS
-from marketsync_dagster.ledger.quota import MARGIN_MS, WINDOW_MS, forget_old_slots
+from marketsync_dagster.ledger.quota import forget_old_slots, forgotten
 from marketsync_dagster.ledger.sizes import table_sizes
 from marketsync_dagster.ledger.sql import clock_ms
 from marketsync_dagster.values.errors import Busy
@@ -234,6 +234,11 @@ class _Pruning:
 
     def _remove_pushes(self, connection: Connection, ids: Sequence[str]) -> int:
         connection.execute(delete(t.push_batch).where(t.push_batch.c.push_id.in_(ids)))
+        i, p = t.push_import.c, t.push_import_part.c
+        connection.execute(delete(t.push_import_part).where(p.push_id.in_(ids)))
+        # an import lives as long as any of its parts, and until it has ended
+        left = select(p.import_key).where(p.import_key == i.id).exists()
+        connection.execute(delete(t.push_import).where(i.ended_at.is_not(None), ~left))
         return connection.execute(delete(t.push).where(t.push.c.id.in_(ids))).rowcount
 
     def _plans(self, gone: Collection[str]) -> list[str]:
@@ -368,7 +373,7 @@ class _Pruning:
             return forget_old_slots(self.ledger)
         with self.ledger.read() as connection:
             now = clock_ms(connection)
-        return self._count(t.rate_slot, t.rate_slot.c.at_ms <= now - WINDOW_MS - MARGIN_MS)
+        return self._count(t.rate_slot, forgotten(now))
 
 
 def give_back(ledger: Ledger) -> int:

@@ -28,6 +28,7 @@ AGE = {
     "plan": "created_at",
     "push": "started_at",
     "push_batch": "intended_at",
+    "push_import": "created_at",
     "upkeep": "at",
 }
 """Tables that grow -> when a row of theirs was made."""

@@ -245,6 +245,56 @@ push_batch = Table(
     Column("message", Text, nullable=False, default=""),
 )
 
+# An asynchronous import of one account: rows of one or several pushes, asked for until it ends.
+push_import = Table(
+    "push_import",
+    metadata,
+    Column("id", Text, primary_key=True),  # ours: sorts by time
+    Column("account", Text, nullable=False),
+    Column("platform", Text, nullable=False),
+    Column("kind", Text, nullable=False),  # offers, prices, stock
+    Column("import_id", Text, nullable=False),  # the platform's; empty: not known (yet)
+    # intended, started, complete, failed, lost (past its deadline), refused, unknown
+    Column("state", Text, nullable=False),
+    Column("items", Integer, nullable=False),
+    Column("created_at", Text, nullable=False),
+    Column("started_at", Text),  # when its id was known
+    Column("looked_at", Text),  # when it was last asked for
+    Column("looks", Integer, nullable=False, default=0),
+    Column("ended_at", Text),
+    Column("lines_in_error", Integer),
+    Column("message", Text, nullable=False, default=""),
+    Index(None, "account", "state"),
+)
+# Which batches of which pushes an import is made of, in the order of its lines.
+push_import_part = Table(
+    "push_import_part",
+    metadata,
+    Column("push_id", Text, primary_key=True),
+    Column("batch", Integer, primary_key=True),
+    Column("import_key", Text, nullable=False),  # push_import.id
+    Column("first_line", Integer, nullable=False),  # of its items in the import, from 0
+    Index(None, "import_key"),
+)
+
+# What a read-back found for one listing, or for one offer that we do not know.
+reconciliation = Table(
+    "reconciliation",
+    metadata,
+    Column("outlet", Text, primary_key=True),
+    Column("platform", Text, primary_key=True),
+    Column("sku", Text, primary_key=True),
+    Column("platform_sku", Text, primary_key=True),  # where `sku` is empty: unknown to us
+    Column("account", Text, nullable=False),
+    Column("verdict", Text, nullable=False),  # verified, not_applied, overwritten, unknown_to_us
+    Column("expected", Text, nullable=False),  # KES 107.50, in_stock, 12
+    Column("shown", Text, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("at", Text, nullable=False),
+    Column("since", Text, nullable=False),  # first found so
+    Index(None, "platform", "verdict"),
+)
+
 api_call = Table(
     "api_call",
     metadata,

@@ -30,8 +30,8 @@ def events_of(
     """
     c, p = t.listing_event.c, t.push.c
     wanted = select(
-        c.id, c.at, c.price_minor, c.currency, c.stock_status, c.outcome, c.message, c.push_id,
-        c.extract_id, c.line,
+        c.id, c.at, c.price_minor, c.currency, c.stock_status, c.quantity, c.outcome,
+        c.message, c.push_id, c.extract_id, c.line,
     ).where(c.outlet == outlet, c.platform == platform, c.sku == sku)  # fmt: skip
     pushed = (
         wanted.join(t.push, and_(p.id == c.push_id, p.outlet == outlet, p.platform == platform))

@@ -7,9 +7,10 @@ from typing import Any
 import pytest
 from sqlalchemy import insert
 
-from marketsync_dagster.ledger import tables
+from marketsync_dagster.ledger import imports, tables
 from marketsync_dagster.ledger.engine import Ledger
 from marketsync_dagster.ledger.history import KEYS, derive_status, last_pushes
+from marketsync_dagster_tests.ledger.started import Start, push_of, start
 
 
 def add_push(ledger: Ledger, number: int, **changes: Any) -> None:
@@ -112,6 +113,27 @@ def test_a_push_that_did_not_end_is_judged_by_its_answers_so_far(
 def test_a_push_under_way_says_so(ledger: Ledger) -> None:
     add_push(ledger, 1, state="open", status=None)
     assert last_pushes(ledger)[0]["error_details"] == "still running"
+
+
+def test_a_push_with_rows_at_the_platform_names_the_imports_that_are_asked_for(
+    ledger: Ledger,
+) -> None:
+    key = start(ledger, Start({"west": ["a", "b"], "east": ["a"]}))
+    with ledger.begin() as conn:
+        imports.look_at_imports(conn, [key], "2026-11-21T10:01:00.000Z")
+    words = "with the platform: import 2044 (offers) since 2026-11-21T10:00:00.000Z, asked for 1"
+    west, east = last_pushes(ledger)
+    assert west["response_message"] == east["response_message"] == f"{words} time"
+    assert west["status"] == "success"
+    start(ledger, Start({"west": ["c"]}, import_id="2045", closed=False))
+    said = {entry["push_id"]: entry["response_message"] for entry in last_pushes(ledger)}
+    assert said[push_of("import-2045", "west")].endswith(
+        "2045 (offers) since 2026-11-21T10:00:00.000Z, not asked for yet"
+    )
+    with ledger.begin() as conn:
+        imports.end_import(conn, key, imports.COMPLETE, 0, "", "2026-11-21T10:02:00.000Z")
+    said = {entry["push_id"]: entry["response_message"] for entry in last_pushes(ledger)}
+    assert said[push_of(key, "west")] == "with the platform"
 
 
 def test_the_status_of_a_push_follows_from_what_was_acknowledged() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from marketsync_dagster.ledger.listings import (
     acknowledge,
     acknowledge_batches,
     count_pending,
+    doubtful,
     load_listings,
     versions,
 )
@@ -105,6 +107,34 @@ def test_what_was_acknowledged_stays_known_while_it_is_tried_again(ledger: Ledge
     assert (second["message"], second["ack_price_minor"], second["version"]) == ("no", 2000, 2)
     assert count_pending(ledger, "westlands", "pasons") == 1
     assert versions(ledger, "westlands", "pasons") == {"1": 2, "2": 2}
+
+
+@pytest.mark.parametrize(
+    ("taken", "again", "sure"),
+    [
+        ("accepted_async", "push-3", False),
+        ("unknown", "push-3", False),
+        ("unknown", "push-2", False),
+        # the answer to that very value, or one to a value that did not arrive
+        ("accepted_async", "push-2", True),
+        ("retryable", "push-3", True),
+    ],
+)
+def test_a_value_that_may_be_shown_makes_the_acknowledged_one_before_it_doubtful(
+    ledger: Ledger, taken: str, again: str, sure: bool
+) -> None:
+    """1 was acknowledged before, 2 never; another value was taken, and the next one is refused."""
+    answer(ledger, item("1", 1000))
+    second, third = (replace(SOURCE, push_id=push) for push in ("push-2", again))
+    answer(ledger, item("1", 1100, taken), item("2", 1100, taken), source=second, at=LATER)
+    answer(ledger, item("1", 1200, "refused"), item("2", 1200, "refused"), source=third, at=LATER)
+    one, two = rows(ledger, "listing", "sku")
+    assert (one["ack_price_minor"], one["ack_at"]) == (1000, AT if sure else None)
+    assert (two["ack_price_minor"], two["ack_at"]) == (None if sure else 1100, None)
+    assert doubtful(ledger, "westlands", "pasons") == (set() if sure else {"1", "2"})
+
+    answer(ledger, item("1", 1000), item("2", 1000), source=third, at=LATER)
+    assert doubtful(ledger, "westlands", "pasons") == set()
 
 
 @pytest.mark.parametrize(
