@@ -265,8 +265,35 @@ FEED = FrameColumns(
         ),
         Column("rule", "str", "How the price came to be", pattern=NOT_BLANK),
         Column("matched_by", "str", "How the platform id was found", one_of=WAYS),
+        Column(
+            "details",
+            "str",
+            "What else the listing says, a JSON object; on platforms that take it with the price",
+            required=False,
+        ),
         _CATALOG_LINE,
         _FROM,
+    ),
+)
+
+OFFERS = FrameColumns(
+    "offers",
+    (
+        _SKU,
+        _NAME,
+        Column("barcode", "str", "Valid GTIN", nullable=True),
+        _CATEGORY,
+        Column("category_code", "str", "The platform's code of that category", nullable=True),
+        Column(
+            "details",
+            "str",
+            "What the offer says besides product, price and stock, as a JSON object; null: the "
+            "product is not offered",
+            nullable=True,
+        ),
+        Column("reason", "str", "Why the product is not offered", nullable=True),
+        Column("next_step", "str", "What to do about it", nullable=True),
+        _CATALOG_LINE,
     ),
 )
 
@@ -282,7 +309,7 @@ PLATFORM_CATALOG = FrameColumns(
     ),
 )
 
-FRAMES = (EXTRACT, CATALOG, SKU_MAPPING, FEED, PLATFORM_CATALOG)
+FRAMES = (EXTRACT, CATALOG, OFFERS, SKU_MAPPING, FEED, PLATFORM_CATALOG)
 
 
 def table_schema(frame: FrameColumns) -> list[tuple[str, str, str, list[str]]]:

@@ -11,19 +11,26 @@ import pandas as pd
 
 from marketsync_dagster.catalog.arrow import pc, pick, text
 from marketsync_dagster.catalog.columns import STOCK_STATUSES
+from marketsync_dagster.catalog.mapping import same_rows
 from marketsync_dagster.catalog.pricing import apply_pricing, base_prices
 from marketsync_dagster.catalog.promotions import unpriced
 from marketsync_dagster.config.channels import Channel, PricingSettings, StockSettings
-from marketsync_dagster.values.errors import MarketSyncError
 
 
-def build_feed(catalog: pd.DataFrame, mapping: pd.DataFrame, channel: Channel) -> pd.DataFrame:
+def build_feed(
+    catalog: pd.DataFrame,
+    mapping: pd.DataFrame,
+    channel: Channel,
+    offers: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """FEED: one row per mapped row of `catalog` (CATALOG), in its order.
 
-    `mapping` (SKU_MAPPING) must be of the same catalog: MarketSyncError otherwise. The other
-    errors are those of `apply_pricing`.
+    `mapping` (SKU_MAPPING) must be of the same catalog, and `offers` (OFFERS), whose `details` the
+    feed then has: MarketSyncError otherwise. The other errors are those of `apply_pricing`.
     """
-    _same_rows(catalog, mapping, channel.outlet)
+    same_rows(catalog, mapping, channel.outlet, "SKU mapping was")
+    if offers is not None:
+        same_rows(catalog, offers, channel.outlet, "offers were")
     mapped = mapping["platform_id"].notna().to_numpy()
     rows, ids = catalog.reset_index(drop=True), mapping.reset_index(drop=True)
     if not mapped.all():
@@ -44,8 +51,10 @@ def build_feed(catalog: pd.DataFrame, mapping: pd.DataFrame, channel: Channel) -
         "quantity": quantity_to_sell(rows, channel.stock),
         "rule": rule,
         "matched_by": ids["matched_by"],
-        "line": rows["line"],
     }
+    if offers is not None:
+        columns["details"] = offers["details"].reset_index(drop=True)[mapped]
+    columns["line"] = rows["line"]
     if "extract_id" in rows:
         columns["extract_id"] = rows["extract_id"]
     # all of them have the same index: pandas need not compare them
@@ -99,11 +108,3 @@ def _prices(rows: pd.DataFrame, settings: PricingSettings) -> tuple[pd.Series, p
         own = rows["currency"] == currency
         price[own], rule[own] = apply_pricing(rows[own], settings, str(currency))
     return price, rule
-
-
-def _same_rows(catalog: pd.DataFrame, mapping: pd.DataFrame, outlet: str) -> None:
-    if not catalog["sku"].reset_index(drop=True).equals(mapping["sku"].reset_index(drop=True)):
-        raise MarketSyncError(
-            f"{outlet}: the SKU mapping was made from another catalog",
-            f"run: marketsync run full_sync --outlet {outlet}",
-        )

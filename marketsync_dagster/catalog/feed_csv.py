@@ -1,4 +1,5 @@
-"""The price feed as the CSV that is uploaded by hand: `sku,selling_price,stock_status`.
+"""The price feed as the CSV that is uploaded by hand: `sku,selling_price,stock_status`, and where
+listings say more than that, `details`.
 
 Only the form of that file belongs here, and that no cell of it runs as a formula.
 """
@@ -28,18 +29,23 @@ def write_feed_csv(feed: pd.DataFrame, path: Path) -> int:
     its currency. MarketSyncError if the file cannot be written.
     """
     skus = feed["platform_sku"].fillna(feed["sku"])
+    header, more = HEADER, [""] * len(feed)
+    if "details" in feed:
+        header = (*HEADER, "details")
+        more = [f",{_quoted(safe_cell(details))}" for details in feed["details"].tolist()]
     lines = [
-        f"{_quoted(safe_cell(sku))},{to_decimal(price, currency)},{status}\n"
-        for sku, price, currency, status in zip(
+        f"{_quoted(safe_cell(sku))},{to_decimal(price, currency)},{status}{rest}\n"
+        for sku, price, currency, status, rest in zip(
             skus.tolist(),
             feed["price_minor"].tolist(),
             feed["currency"].tolist(),
             feed["stock_status"].tolist(),
+            more,
             strict=True,
         )
     ]
     try:
-        write_atomically(path, "".join([",".join(HEADER) + "\n", *lines]).encode())
+        write_atomically(path, "".join([",".join(header) + "\n", *lines]).encode())
     except OSError as error:
         raise MarketSyncError(f"cannot write {path}: {error.strerror or error}") from error
     return len(feed)

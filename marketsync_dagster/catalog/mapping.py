@@ -18,7 +18,9 @@ from marketsync_dagster.catalog.arrow import NO_TEXT, pc, pick, series, text, va
 from marketsync_dagster.catalog.columns import WAYS
 from marketsync_dagster.catalog.mapping_file import MappingRow
 from marketsync_dagster.catalog.next_steps import mapping_commands
+from marketsync_dagster.catalog.offers import OfferName, offer_names
 from marketsync_dagster.config.channels import MappingSettings
+from marketsync_dagster.values.errors import MarketSyncError
 from marketsync_dagster.values.gtin import normalise
 
 Synced = Mapping[str, tuple[str, str, str]]
@@ -26,6 +28,9 @@ Synced = Mapping[str, tuple[str, str, str]]
 
 MADE_OF = ("sku", "barcode", "name", "line")
 """The columns of a catalog that a mapping depends on: while they stay, so does the mapping."""
+
+ASK = "marketsync run refresh_mappings"
+"""Asks the platforms what they list."""
 
 _SAID = {
     "file": "the mapping file",
@@ -55,6 +60,9 @@ def map_skus(
     platform: str,
     outlet: str,
     account: str,
+    offer_name: OfferName | None = None,
+    offers: pd.DataFrame | None = None,
+    unasked: np.ndarray | None = None,
 ) -> pd.DataFrame:
     """SKU_MAPPING: one row per row of `catalog` (CATALOG), in its order.
 
@@ -65,15 +73,25 @@ def map_skus(
     way, neither has it. An id that the file gives to a SKU is never given to another one, even
     if that SKU is not in this catalog. `platform`, `outlet` and `account` are for reasons and
     commands.
+
+    `offer_name` (`catalog.offers`): our listings have names of their own there. They are what
+    `platform_sku` of the platform's catalogue is compared with, and what the mapping says.
+    `offers` (OFFERS, of the same catalog): its rows with a reason get no id, for that reason.
+
+    `unasked`: the rows that the platform was never asked for: that is why they have no id, rather
+    than that it does not list them.
     """
     catalog = catalog[list(MADE_OF)]
+    if offers is not None:
+        same_rows(catalog, offers, outlet, "offers were")
     sku = text(catalog["sku"])
     ways: list[tuple[str, _Found]] = [
         ("file", _from_file(sku, file_rows)),
         ("sync", _from_sync(sku, text(catalog["barcode"]), synced)),
     ]
+    names = sku if offer_name is None else offer_names(offer_name, sku)
     if platform_catalog is not None:
-        keys = {"sku": sku, "gtin": normalise(text(catalog["barcode"]))}
+        keys = {"sku": names, "gtin": normalise(text(catalog["barcode"]))}
         ways += [(way, _looked_up(keys[way], platform_catalog, way)) for way in settings.by]
     if settings.identity is not None:
         ways.append(("identity", _identity(catalog, settings.identity)))
@@ -83,8 +101,11 @@ def map_skus(
     skus = pa.nulls(count, pa.large_string())
     way_of = np.full(count, len(ways), dtype="int8")
     several: dict[int, list[str]] = {}
+    rejected = np.zeros(count, dtype=bool)
+    if offers is not None:
+        rejected = offers["reason"].notna().to_numpy()
     for number, (_, found) in enumerate(ways):
-        open_rows = way_of == len(ways)
+        open_rows = (way_of == len(ways)) & ~rejected
         for row in [row for row in found.several if open_rows[row]]:
             several[row] = found.several[row]
             way_of[row] = number
@@ -105,10 +126,23 @@ def map_skus(
     candidates = {row: [wanted] for row, (wanted, _) in losers.items()} | several
     ids = pc.if_else(pa.array(lost), NO_TEXT, ids)
     mapped = valid(ids)
-    if platform_catalog is not None:
+    if offer_name is not None:
+        skus = names
+    elif platform_catalog is not None:
         skus = pc.coalesce(skus, _platform_skus(ids, platform_catalog))
     matched_by = pick([way for way, _ in ways], np.where(mapped, way_of, -1))
     reason = _reasons(catalog, ~mapped, reasons, platform, settings, platform_catalog)
+    next_step = _next_steps(catalog, ~mapped, candidates, settings, account)
+    if unasked is not None and settings.by and settings.identity is None:
+        asks = unasked & ~mapped
+        asks[list(reasons)] = False
+        reason = reason.mask(asks, not_asked(platform))
+        next_step = next_step.mask(asks, ASK)
+    if offers is not None:
+        reason, next_step = (
+            found.mask(rejected, offers[name].reset_index(drop=True))
+            for name, found in (("reason", reason), ("next_step", next_step))
+        )
     return pd.DataFrame(
         {
             "sku": catalog["sku"].reset_index(drop=True),
@@ -117,10 +151,24 @@ def map_skus(
             "name": catalog["name"].reset_index(drop=True),
             "matched_by": matched_by,
             "reason": reason,
-            "next_step": _next_steps(catalog, ~mapped, candidates, settings, account),
+            "next_step": next_step,
             "line": catalog["line"].reset_index(drop=True),
         }
     )
+
+
+def not_asked(platform: str) -> str:
+    """Why a row has no id that nobody has asked the platform for."""
+    return f"{platform} was not asked yet whether it has this product"
+
+
+def same_rows(catalog: pd.DataFrame, other: pd.DataFrame, outlet: str, what: str) -> None:
+    """MarketSyncError where `other` is not of this catalog; `what`: `SKU mapping was`."""
+    if not catalog["sku"].reset_index(drop=True).equals(other["sku"].reset_index(drop=True)):
+        raise MarketSyncError(
+            f"{outlet}: the {what} made from another catalog",
+            f"run: marketsync run full_sync --outlet {outlet}",
+        )
 
 
 def unused_rows(catalog: pd.DataFrame, file_rows: Sequence[MappingRow]) -> int:

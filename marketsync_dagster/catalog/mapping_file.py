@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -176,8 +177,14 @@ def read_bytes(path: Path) -> bytes:
         raise MappingError(f"{path}: cannot be read: {error.strerror or error}") from error
 
 
-def parse(path: Path, data: bytes) -> MappingText:
-    """Take the file apart; MappingError where it is not such a CSV (`path` is for the message)."""
+def parse(
+    path: Path,
+    data: bytes,
+    columns: Sequence[str] = COLUMNS,
+    required: Sequence[str] = REQUIRED,
+) -> MappingText:
+    """Take the file apart; MappingError where it is no CSV with such columns (`path` is for the
+    message)."""
     try:
         text = data.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -188,9 +195,9 @@ def parse(path: Path, data: bytes) -> MappingText:
     lines = list(io.StringIO(text, newline=""))
     records = _records(path, lines)
     if not records:
-        raise MappingError(f"{path}: the file has no header", f"expected {','.join(COLUMNS)}")
+        raise MappingError(f"{path}: the file has no header", f"expected {','.join(columns)}")
     parsed = MappingText(path, lines, records[0], records[1:])
-    _check_header(parsed)
+    _check_header(parsed, columns, required)
     return parsed
 
 
@@ -219,15 +226,15 @@ def _records(path: Path, lines: list[str]) -> list[Record]:
     return records
 
 
-def _check_header(text: MappingText) -> None:
+def _check_header(text: MappingText, columns: Sequence[str], required: Sequence[str]) -> None:
     place = f"{text.path}:{text.header.first + 1}"
-    missing = [name for name in REQUIRED if name not in text.columns]
+    missing = [name for name in required if name not in text.columns]
     if missing:
         raise MappingError(
             f"{place}: missing column {' and '.join(missing)}; "
             f"the header is {','.join(text.header.fields)!r}",
-            f"expected {','.join(COLUMNS)}, separated by commas",
+            f"expected {','.join(columns)}, separated by commas",
         )
-    twice = [name for name in COLUMNS if text.columns.count(name) > 1]
+    twice = [name for name in columns if text.columns.count(name) > 1]
     if twice:
         raise MappingError(f"{place}: column {twice[0]} is there twice", "remove one of them")

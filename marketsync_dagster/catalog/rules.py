@@ -63,8 +63,13 @@ def _mapped_or_explained(columns: Columns) -> pa.Array:
     return pc.and_(pc.equal(mapped, matched), pc.equal(mapped, unexplained))
 
 
+def _offered_or_explained(columns: Columns) -> pa.Array:
+    return pc.xor(columns["details"].is_valid(), columns["reason"].is_valid())
+
+
 FRAME_RULES = {
     "extract": (FrameRule("has neither a price nor a promotion price", _has_a_price),),
+    "offers": (FrameRule("is neither offered nor explained", _offered_or_explained),),
     "sku_mapping": (FrameRule("is neither mapped nor explained", _mapped_or_explained),),
 }
 

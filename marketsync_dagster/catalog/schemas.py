@@ -23,7 +23,7 @@ from marketsync_dagster.catalog.rules import FrameRule, Rule
 from marketsync_dagster.values.errors import ExtractError, MarketSyncError
 
 __all__ = [
-    "CATALOG", "EXTRACT", "FEED", "PLATFORM_CATALOG", "SKU_MAPPING", "conform", "empty",
+    "CATALOG", "EXTRACT", "FEED", "OFFERS", "PLATFORM_CATALOG", "SKU_MAPPING", "conform", "empty",
     "table_schema", "validate",
 ]  # fmt: skip
 
@@ -80,6 +80,7 @@ def _whole(columns: FrameColumns) -> pa.DataFrameSchema:
 
 EXTRACT = _schema(_columns.EXTRACT)
 CATALOG = _schema(_columns.CATALOG)
+OFFERS = _schema(_columns.OFFERS)
 SKU_MAPPING = _schema(_columns.SKU_MAPPING)
 FEED = _schema(_columns.FEED)
 PLATFORM_CATALOG = _schema(_columns.PLATFORM_CATALOG)

@@ -37,9 +37,11 @@ file; of the others, such as `image_url`, none is read then."""
 DESCRIPTIVE = frozenset({"brand", "category", "size"})
 """Of these none is read then either: nothing depends on them."""
 
-READ = DECISIVE | {"cost", "weighed", "price_type", "tax_included", "promo_window", "inactive"}
-"""What is read: `cost` only to be compared with the price of the next extract, the others for
-`selling`."""
+READ = DECISIVE | {
+    "cost", "model", "weighed", "price_type", "tax_included", "promo_window", "inactive"
+}  # fmt: skip
+"""What is read: `cost` only to be compared with the price of the next extract, `model` for rows
+without a SKU, the others for `selling`."""
 
 
 @dataclass(frozen=True)
@@ -134,8 +136,8 @@ def _no_prices(names: list[str]) -> str:
 
 
 def _no_skus(names: list[str]) -> str:
-    """What is said where products have a barcode and nothing else."""
-    codes = [name for name in names if meaning(name) == "barcode"]
+    """What is said where products have a barcode, or a model, and nothing else."""
+    codes = [name for name in names if meaning(name) in ("barcode", "model")]
     if not codes:
         return ""
     return f" (if every product has a {codes[0]!r} of its own, that may be its SKU)"

@@ -31,7 +31,7 @@ _DAMAGED = re.compile(rf"{_SCIENTIFIC}|[0-9]+[.,]0+|['’‘].*|#(?:N/A|REF!|VAL
 _PROTECTED = r'^="([^"]*)"$'
 _PLAIN = r"^[0-9A-Za-z](?:[0-9A-Za-z_/#-]| [0-9A-Za-z])*$"
 _PLAIN_LETTERS = r"^[\p{L}\p{N}](?:[\p{L}\p{N}_/#-]| [\p{L}\p{N}])*$"
-_NOTHING = frozenset({"", "null", r"\n", "nan", "none", "n/a", "na", "-", "--"})
+NOTHING = frozenset({"", "null", r"\n", "nan", "none", "n/a", "na", "-", "--"})
 _URL = re.compile(r"[a-z][a-z0-9+.-]*://.*|www\..*|[\w.-]+\.(?:com|net|org|co|io|app|shop|info)(?:/.*)?",
                   re.IGNORECASE | re.DOTALL)  # fmt: skip
 _INTERNAL = r"^[0-9]*[A-Za-z_][A-Za-z_]*[0-9][0-9A-Za-z_]*$"
@@ -43,7 +43,7 @@ MANY = 20
 
 def sku_fault(sku: str) -> str | None:
     """The reason for which a trimmed text is no SKU; None where it is one."""
-    if sku.lower() in _NOTHING:
+    if sku.lower() in NOTHING:
         return "missing_sku"
     if _DAMAGED.fullmatch(sku):
         return "damaged_sku"

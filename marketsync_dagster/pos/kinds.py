@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 
 from marketsync_dagster.pos.detect import Format
+from marketsync_dagster.pos.identifiers import NOTHING
 from marketsync_dagster.pos.kernels import as_bool, matches, pc
 from marketsync_dagster.pos.model import ExtractSpec
 from marketsync_dagster.pos.readers.building import JOIN
 from marketsync_dagster.pos.tables import Kind
-from marketsync_dagster.pos.texts import Texts
+from marketsync_dagster.pos.texts import MODEL_SKU, Texts
 
 _SHEETS = frozenset({Format.XLSX, Format.XLS})
 _REPEATING = frozenset({Format.XML, Format.JSON, Format.JSONL})
@@ -31,18 +32,9 @@ def without_wrong_kinds(
     configuration says so. In JSON and Parquet a whole number was one where it comes from. A barcode
     is proven by its check digit, whatever kind of cell it stands in.
     """
-    found = dict(kinds)
+    texts, found = _models_as_skus(texts, dict(kinds), spec, form)
     if "sku" in found:
-        kind = found["sku"]
-        formulas = (kind == Kind.FORMULA) | (kind == Kind.ERROR)
-        texts, found = _rejected(texts, found, formulas, "sku", "formula")
-        if form in _SHEETS and spec.numeric_identifiers == "reject":
-            numbers = found["sku"] == Kind.NUMBER
-            texts, found = _rejected(texts, found, numbers, "sku", "numeric_identifier")
-        kind = found["sku"]
-        fraction = (kind == Kind.NUMBER) & ~matches(texts.column("sku"), r"^[0-9]{1,15}$")
-        wrong = fraction | (kind == Kind.DATE) | (kind == Kind.BOOLEAN)
-        texts, found = _rejected(texts, found, wrong, "sku", "damaged_sku")
+        texts, found = _without_wrong_codes(texts, found, "sku", lambda _: True, spec, form)
     for name in _MONEY:
         if name in found and name in texts.columns:
             kind = found[name]
@@ -54,6 +46,54 @@ def without_wrong_kinds(
         if name in found and name in texts.columns
     }
     return replace(texts, numbers=numbers)
+
+
+def _without_wrong_codes(
+    texts: Texts,
+    found: dict[str, np.ndarray],
+    name: str,
+    asked: Callable[[Texts], np.ndarray | bool],
+    spec: ExtractSpec,
+    form: Format,
+) -> tuple[Texts, dict[str, np.ndarray]]:
+    """Without the records whose SKU, which stands in the column `name` where `asked` says so, is
+    of a wrong kind."""
+    kind = found[name]
+    formulas = (kind == Kind.FORMULA) | (kind == Kind.ERROR)
+    texts, found = _rejected(texts, found, formulas & asked(texts), name, "formula")
+    if form in _SHEETS and spec.numeric_identifiers == "reject":
+        numbers = (found[name] == Kind.NUMBER) & asked(texts)
+        texts, found = _rejected(texts, found, numbers, name, "numeric_identifier")
+    kind = found[name]
+    fraction = (kind == Kind.NUMBER) & ~matches(texts.column(name), r"^[0-9]{1,15}$")
+    wrong = fraction | (kind == Kind.DATE) | (kind == Kind.BOOLEAN)
+    return _rejected(texts, found, wrong & asked(texts), name, "damaged_sku")
+
+
+def _models_as_skus(
+    texts: Texts, found: dict[str, np.ndarray], spec: ExtractSpec, form: Format
+) -> tuple[Texts, dict[str, np.ndarray]]:
+    """A record without a SKU has its model for one; MODEL_SKU says which."""
+    if "model" not in texts.columns or "sku" not in texts.columns or not _by_model(texts).any():
+        return texts, found
+    if "model" in found:
+        texts, found = _without_wrong_codes(texts, found, "model", _by_model, spec, form)
+    taken = pa.array(_by_model(texts))
+    models = texts.column("model")
+    for name in ("sku", MODEL_SKU):
+        texts = texts.put(name, pc.if_else(taken, models, texts.column(name)))
+    if "sku" in found and "model" in found:
+        found["sku"] = np.where(taken, found["model"], found["sku"])
+    return texts, found
+
+
+def _by_model(texts: Texts) -> np.ndarray:
+    """Which records have no SKU, and a model."""
+    sku, model = (
+        as_bool(pc.is_in(pc.utf8_lower(texts.column(name)), pa.array(sorted(NOTHING))))
+        for name in ("sku", "model")
+    )
+    return sku & ~model
 
 
 def without_repeated_skus(texts: Texts, form: Format) -> Texts:

@@ -17,6 +17,7 @@ ROW_REASONS: dict[str, str] = {
     "total_row": "This is a total, not a product: leave it out of the export.",
     "shifted": "The values of this row stand one column beside their own: correct the export.",
     "missing_sku": "Give the product a SKU in the POS.",
+    "no_sku": "Neither SKU nor model: give the product one of them in the POS.",
     "damaged_sku": "Damaged by a spreadsheet: export again from the POS and do not save the file "
     "with a spreadsheet, or format the column as text.",
     "numeric_identifier": "A number in a spreadsheet has lost its leading zeros, if it had any: "

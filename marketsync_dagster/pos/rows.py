@@ -21,7 +21,7 @@ from marketsync_dagster.pos import (
 from marketsync_dagster.pos.kernels import as_bool, has_control, pc
 from marketsync_dagster.pos.model import EXTRACT_COLUMNS, ExtractSpec
 from marketsync_dagster.pos.quarantine import Quarantine
-from marketsync_dagster.pos.texts import Texts
+from marketsync_dagster.pos.texts import MODEL_SKU, Texts
 from marketsync_dagster.pos.unpriced import is_nothing
 from marketsync_dagster.pos.whole import Whole
 
@@ -41,6 +41,7 @@ class Rows:
         self.texts = {
             name: column for name, column in texts.columns.items() if not name.startswith("_")
         }
+        self.models = texts.columns.get(MODEL_SKU)
         self.lines = texts.lines
         self.documents = texts.documents
         self.numbers = {name: which for name, which in texts.numbers.items() if which.any()}
@@ -103,6 +104,9 @@ class Rows:
         """SKUs; the prices `read` are for telling sums from products."""
         raw = self.texts["sku"]
         skus, faults = identifiers.read_skus(raw)
+        modelled = np.zeros(self.count, bool)
+        if self.models is not None:
+            modelled = as_bool(pc.not_equal(self.models, ""))
         repeated = as_bool(pc.equal(raw, self.header_sku))
         for row in np.flatnonzero(repeated).tolist():
             self.quarantine.row(row, "sku", self.header_sku, "repeated_header")
@@ -113,7 +117,13 @@ class Rows:
             column = total.column if total.column in self.texts else "promo_price"
             self.quarantine.row(total.row, column, self._cell(column, total.row), "total_row")
         for row, reason in faults.items():
-            self.quarantine.row(row, "sku", self._cell("sku", row), reason)
+            column = "model" if modelled[row] else "sku"
+            if reason == "missing_sku" and "model" in self.texts:
+                reason = "no_sku"
+            self.quarantine.row(row, column, self._cell(column, row), reason)
+        taken = np.flatnonzero(modelled & self.quarantine.ok)
+        first = repr(self._cell("model", int(taken[0]))) if len(taken) else ""
+        self.whole.note("model_as_sku", len(taken), first)
         # from here on, rejects can name the product
         self.quarantine.sku = lambda row: skus[row].as_py()
         return skus

@@ -15,6 +15,9 @@ import pyarrow as pa
 
 from marketsync_dagster.pos.kernels import as_bool, pc
 
+MODEL_SKU = "_model_sku"
+"""The column that says of which records the SKU is their model: it is there again, else blank."""
+
 
 @dataclass(frozen=True)
 class Fault:

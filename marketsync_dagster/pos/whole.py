@@ -10,6 +10,10 @@ from marketsync_dagster.pos.quarantine import Rejects
 from marketsync_dagster.pos.totals import Before
 
 _WORDS: Mapping[str, tuple[str, str]] = {
+    "model_as_sku": (
+        "1 row has no SKU: its model, {first}, is taken as its SKU",
+        "{count:,} rows have no SKU: their models, such as {first}, are taken as their SKUs",
+    ),
     "promo_zero": (
         "1 promo price of zero is read as no promotion",
         "{count:,} promo prices of zero are read as no promotion",

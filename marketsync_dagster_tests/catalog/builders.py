@@ -23,7 +23,8 @@ def catalog(rows: Sequence[Row]) -> pd.DataFrame:
         whole = plain | {"line": number + 2} | row
         whole.setdefault("regular_price_minor", whole["price_minor"])
         filled.append(whole)
-    columns = ["sku", *plain, "line", "regular_price_minor"]
+    more = sorted({name for row in filled for name in row} - {"sku", "line", *plain})
+    columns = ["sku", *plain, "line", *(more or ["regular_price_minor"])]
     return schemas.conform(schemas.CATALOG, pd.DataFrame(filled, columns=columns))
 
 

@@ -152,3 +152,17 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(MarketSyncError, match="cannot write"):
         write_feed_csv(feed([{"sku": "A"}]), tmp_path / "file" / "f.csv")
+
+
+def test_where_listings_say_more_the_feed_says_it_too(tmp_path: Path) -> None:
+    frame = catalog([{"sku": "A"}, {"sku": "B"}, {"sku": "C"}])
+    offers = frame[["sku"]].assign(details=pd.Series(['{"a":1}', None, '{"c":"=x,"}'], dtype="str"))
+    channel = Channel(outlet="westlands", account="demo")
+    found = build_feed(frame, mapping_of(frame, skip={"B"}), channel, offers)
+    schemas.validate(schemas.FEED, found, what="feed")
+    assert found["details"].tolist() == ['{"a":1}', '{"c":"=x,"}']
+    write_feed_csv(found, tmp_path / "feed.csv")
+    with (tmp_path / "feed.csv").open(encoding="utf-8") as file:
+        assert [row["details"] for row in csv.DictReader(file)] == found["details"].tolist()
+    with pytest.raises(MarketSyncError, match="offers were made from another catalog"):
+        build_feed(frame, mapping_of(frame), channel, offers.iloc[::-1])

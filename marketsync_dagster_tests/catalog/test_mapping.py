@@ -6,6 +6,7 @@ import shlex
 import time
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -16,6 +17,7 @@ from marketsync_dagster.catalog.arrow import text
 from marketsync_dagster.catalog.mapping import coverage, map_skus, unused_rows
 from marketsync_dagster.catalog.mapping_file import MappingRow
 from marketsync_dagster.config.channels import MappingSettings
+from marketsync_dagster.values.errors import MarketSyncError
 from marketsync_dagster.values.gtin import normalise
 from marketsync_dagster_tests.catalog.builders import catalog, listed
 
@@ -179,6 +181,22 @@ def test_the_reason_says_what_was_tried(barcode: str | None, by: list[str], said
     assert one(result, "A")["reason"] == said
 
 
+def test_of_rows_that_nobody_asked_for_it_is_not_said_that_they_are_not_there() -> None:
+    rows = [{"sku": "A", "barcode": EAN}, {"sku": "B", "barcode": "96385074"}, {"sku": "C"}]
+    theirs = listed(("9", "C", None))
+    result = mapped(catalog(rows), unasked=np.array([True, False, True]), platform_catalog=theirs)
+    said = {str(row["sku"]): (row["reason"], row["next_step"]) for _, row in result.iterrows()}
+    assert said["A"] == (
+        "tracker_ke was not asked yet whether it has this product",
+        "marketsync run refresh_mappings",
+    )
+    assert said["B"][0] == "no product of tracker_ke has its SKU or barcode"
+    assert one(result, "C")["platform_id"] == "9"
+    by_file = MappingSettings.model_validate({"by": []})
+    result = mapped(catalog(rows), unasked=np.array([True] * 3), settings=by_file)
+    assert one(result, "A")["reason"] == "no file row maps it"
+
+
 def test_without_a_catalogue_the_reason_says_so() -> None:
     result = mapped(catalog([{"sku": "A"}]), platform_catalog=None)
     assert "catalogue of tracker_ke has not been read" in one(result, "A")["reason"]
@@ -296,3 +314,55 @@ def test_fifty_thousand_rows_are_mapped_in_a_moment() -> None:
         times.append(time.perf_counter() - start)
     assert result["platform_id"].notna().all()
     assert min(times) < 1.0, "some 0.15 s with its validation are usual"
+
+
+# --- platforms where our listings have names of their own
+
+
+def offers_of(frame: pd.DataFrame, **reasons: str) -> pd.DataFrame:
+    """OFFERS of a catalog, with reasons by SKU."""
+    why = [reasons.get(sku) for sku in frame["sku"]]
+    return frame[["sku", "line"]].assign(
+        reason=pd.Series(why, dtype="str"),
+        next_step=pd.Series([reason and "mend it" for reason in why], dtype="str"),
+    )
+
+
+def test_our_own_listings_are_found_by_the_names_that_they_have() -> None:
+    frame = catalog([{"sku": "A"}, {"sku": "B"}, {"sku": "west-A"}])
+    theirs = listed(("P1", "west-A", None), ("P2", "east-A", None), ("P9", "B", None))
+    found = mapped(frame, platform_catalog=theirs, offer_name=("west-", ""))
+    assert one(found, "A") | {"platform_id": "P1", "platform_sku": "west-A"} == one(found, "A")
+    # the name of another outlet's listing, or of nobody's, is not ours
+    assert one(found, "B")["platform_id"] is None
+    assert one(found, "west-A")["platform_id"] is None
+
+
+def test_a_product_with_several_listings_is_one_product() -> None:
+    """Every outlet has its own listing of it, and its barcode is that of all of them."""
+    frame = catalog([{"sku": "A", "barcode": EAN}])
+    theirs = listed(("P1", None, EAN), ("P1", "west-A", EAN), ("P1", "east-A", EAN))
+    for outlet in ("west-", "east-", "north-"):
+        found = one(mapped(frame, platform_catalog=theirs, offer_name=(outlet, "")), "A")
+        assert (found["platform_id"], found["platform_sku"]) == ("P1", f"{outlet}A")
+        assert found["matched_by"] == ("gtin" if outlet == "north-" else "sku")
+
+
+def test_what_is_not_offered_has_no_id_for_its_own_reason_and_takes_none_from_others() -> None:
+    frame = catalog([{"sku": "A", "barcode": EAN}, {"sku": "B", "barcode": EAN}, {"sku": "C"}])
+    theirs = listed(("P1", None, EAN))
+    found = mapped(
+        frame, platform_catalog=theirs, offer_name=("", ""), offers=offers_of(frame, A="inactive")
+    )
+    first, second, third = (one(found, sku) for sku in "ABC")
+    assert (first["platform_id"], first["reason"], first["next_step"]) == (
+        None, "inactive", "mend it",
+    )  # fmt: skip
+    assert second["platform_id"] == "P1"
+    assert third["reason"] == "it has no valid barcode, and no product of tracker_ke has its SKU"
+
+
+def test_offers_of_another_catalog_are_refused() -> None:
+    frame = catalog([{"sku": "A"}, {"sku": "B"}])
+    with pytest.raises(MarketSyncError, match="offers were made from another catalog"):
+        mapped(frame, offers=offers_of(frame.iloc[::-1].reset_index(drop=True)))

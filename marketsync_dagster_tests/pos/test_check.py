@@ -286,6 +286,8 @@ def test_rows_without_an_outlet_beside_the_only_one_are_told(tmp_path: Path) -> 
         (b'[{"sku": "1", "price": 2}]', {"sheet": "A"}, ["sheet"]),
         (b'{"a": {"b": [{"sku": "1", "price": 2}]}}', {"records": ("a.b",)}, []),
     ],
+    # a workbook carries the second at which it was made: no name that two processes share
+    ids=["csv as sheet", "csv", "sheet", "sheet as csv", "json as sheet", "json"],
 )  # fmt: skip
 def test_an_option_that_a_file_cannot_have_is_told(
     data: bytes, spec: dict[str, Any], options: list[str], tmp_path: Path

@@ -128,7 +128,7 @@ ENGLISH = Language(
         "option3_value": "option3 value",
         "active": "active, is active, enabled, is enabled, sellable, active flag | status, "
         "product status, item status | published, available for sale, visible",
-        "model": "model, model number, model no",
+        "model": "model, model number, model no, model code, model nr, product model, item model",
         "msrp": "msrp, mrp, maximum retail price, manufacturer suggested retail price, "
         "list price, rrp, srp, recommended retail price, suggested retail price, "
         "compare at price, variant compare at price",

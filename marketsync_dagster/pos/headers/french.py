@@ -61,7 +61,7 @@ FRENCH = Language(
         "description": "description, description longue, détails, description courte",
         "image_url": "image, images, photo, url de l'image, url image",
         "active": "actif, active, activé | statut, état | publié, visible, en vente",
-        "model": "modèle",
+        "model": "modèle, numéro de modèle, n° de modèle, code modèle, référence modèle",
         "msrp": "pvc, prix de vente conseillé, prix conseillé, prix public conseillé",
         "tags": "étiquettes, mots clés",
         "manufacturer": "fabricant, producteur | fournisseur",

@@ -62,7 +62,7 @@ GERMAN = Language(
         "detailbeschreibung",
         "image_url": "bild, bilder, bild url, foto, bildlink",
         "active": "aktiv, freigegeben, aktiviert | | veröffentlicht, veroeffentlicht, sichtbar",
-        "model": "modell, modellnummer",
+        "model": "modell, modellnummer, modell nr, modellnr, modell nummer, modellcode",
         "msrp": "uvp, unverbindliche preisempfehlung, empfohlener verkaufspreis, listenpreis",
         "tags": "schlagwörter, schlagworte, stichwörter",
         "manufacturer": "hersteller, produzent, erzeuger | lieferant",

@@ -76,6 +76,7 @@ CROATIAN_SERBIAN = Language(
         "description": "opis, dugi opis, detalji, kratki opis, опис",
         "image_url": "slika, slike, url slike, слика",
         "active": "aktivan, aktivno, aktivna, активан, активно | статус | objavljeno",
+        "model": "broj modela, šifra modela, oznaka modela, модел, број модела, шифра модела",
         "manufacturer": "proizvođač, proizvodjac, произвођач | dobavljač, dobavljac, добављач",
         "origin": "zemlja porijekla, zemlja podrijetla, zemlja porekla, podrijetlo, porijeklo, "
         "земља порекла",
@@ -142,7 +143,7 @@ BULGARIAN = Language(
         "description": "описание, подробно описание, детайли",
         "image_url": "снимка, изображение",
         "active": "активен, активно | статус, състояние | публикуван",
-        "model": "модел",
+        "model": "модел, номер на модела, код на модела",
         "tags": "етикети, тагове",
         "manufacturer": "производител | доставчик",
         "origin": "произход, страна на произход",

@@ -67,7 +67,7 @@ SPANISH = Language(
         "image_url": "imagen, imágenes, foto, url de imagen, url imagen",
         "active": "activo, activa, habilitado | estado, estatus | publicado, visible, "
         "disponible para la venta, disponibles para la venta, a la venta",
-        "model": "modelo",
+        "model": "modelo, número de modelo, nº de modelo, código de modelo",
         "msrp": "pvp recomendado, pvpr, precio recomendado, precio de lista, precio sugerido",
         "tags": "etiquetas",
         "manufacturer": "fabricante, productor | proveedor",

@@ -57,7 +57,7 @@ TURKISH = Language(
         "image_url": "resim, görsel, görseller, görsel url, resim url, fotoğraf",
         "active": "aktif, aktif mi, etkin | durum, durumu, ürün durumu, satış durumu | yayında, "
         "yayımlanmış, yayınlandı",
-        "model": "model adı, model no",
+        "model": "model adı, model no, model numarası",
         "msrp": "tavsiye edilen satış fiyatı, psf, piyasa satış fiyatı, "
         "piyasa satış fiyatı kdv dahil, liste fiyatı, piyasa fiyatı",
         "tags": "etiketler",

@@ -94,7 +94,12 @@ REFUSED = [
             "unreadable_sheet", file="till.xls"),
 ]  # fmt: skip
 
+MODELS = ("sku", "model", "price")
 REJECTED = [
+    Rejected("XLSX: a number for a model that is a SKU",
+             book(MODELS, ("G1", "x", number("5")), ("A1", number("7"), number("1")),
+                  ("", number("12"), number("1")), ("", "0012", number("1"))),
+             [(4, "model", "12", "numeric_identifier")], ["G1", "A1", "0012"], file=FILE),
     price("a price in words", "cheap", "cheap", "bad_price"),
     price("an error for a price", error("#N/A"), "#N/A", "not_a_number"),
     price("a division by zero", error("#DIV/0!"), "#DIV/0!", "not_a_number"),

@@ -124,6 +124,9 @@ CASES = [
         {"stock_status": ["in_stock", "limited_stock", "out_of_stock", None, "out_of_stock"]}),
     Odd("active words", b"sku,price,active\n1,1,Yes\n2,1,no\n3,1,\n4,1,0\n",
         {"active": [True, False, True, False]}),
+    Odd("models for SKUs", b"SKU;Modell-Nr.;Preis\nA1;x;1\n;M 2;1\nnull;0003;1\n",
+        {"sku": ["A1", "M 2", "0003"], "line": [2, 3, 4]}, also={"warnings": [
+            "2 rows have no SKU: their models, such as 'M 2', are taken as their SKUs"]}),
     Odd("a currency column", b"sku,price,currency\n1,1,KES\n2,1,Ksh\n3,1,\n4,1,kes\n",
         {"currency": ["KES"] * 4}),
     prices("Kenyan prices", ["KES 1,600", "60/=", "Ksh. 1,299.90", "KSh250", "1,600.00 KES",
