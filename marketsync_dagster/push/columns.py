@@ -9,17 +9,19 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import repeat
-from typing import TypeVar
+from itertools import groupby, repeat
+from typing import Any, TypeVar
 
 import pandas as pd
 
 from marketsync_dagster.ledger.listings import ItemRow
-from marketsync_dagster.platforms.base import ItemResult
+from marketsync_dagster.platforms.base import ImportKind, ItemResult
 from marketsync_dagster.platforms.items import PriceItems
 
 NAMES = ("sku", "platform_id", "price_minor", "currency", "stock_status", "quantity", "line")
 """The columns of a plan's rows that are needed here."""
+IMPORT_NAMES = (*NAMES, "platform_sku", "details", "import_kind")
+"""Those of a platform that takes imports."""
 T = TypeVar("T")
 
 
@@ -34,17 +36,35 @@ class Columns:
     stock_status: list[str]
     quantity: list[int | None]
     line: list[int]
+    platform_sku: list[str] | None = None
+    details: list[str] | None = None
+    import_kind: list[str] | None = None
+    """Where the platform takes imports; rows of one kind stand together."""
 
     @classmethod
     def of(cls, rows: pd.DataFrame) -> Columns:
         """From `Plan.to_send`, in its order."""
-        lists = {name: rows[name].tolist() for name in NAMES}
+        lists = {name: rows[name].tolist() for name in IMPORT_NAMES if name in rows}
         lists["quantity"] = [None if value is pd.NA else value for value in lists["quantity"]]
         return cls(**lists)
 
     def items(self, indices: Sequence[int]) -> PriceItems:
         """What is sent for these rows, in their order."""
-        return PriceItems(*self._said(indices))
+        items = PriceItems(*self._said(indices))
+        if self.platform_sku is not None:
+            items.platform_sku = _taken(self.platform_sku, indices)
+        if self.details is not None:
+            items.details = _taken(self.details, indices)
+        return items
+
+    def stretches(self) -> list[tuple[ImportKind, int, int]]:
+        """The half-open range of rows of each kind of import, in the order of the rows."""
+        found, at = [], 0
+        for kind, rows in groupby(self.import_kind or ()):
+            last = at + len(list(rows))
+            found.append((ImportKind(kind), at, last))
+            at = last
+        return found
 
     def rows(self, results: Mapping[int, ItemResult]) -> list[ItemRow]:
         """What the ledger keeps of these results, by index."""
@@ -131,3 +151,13 @@ def count_outcomes(results: Mapping[int, ItemResult]) -> Counter[str]:
     for result in distinct(results):
         total[result.outcome.value] += times[id(result)]
     return total
+
+
+def joined(parts: Sequence[PriceItems]) -> PriceItems:
+    """The items of several pushes as one sequence, in their order."""
+
+    def column(name: str) -> list[Any]:
+        return [value for part in parts for value in getattr(part, name)]
+
+    said = "sku platform_id price_minor currency stock_status quantity platform_sku details"
+    return PriceItems(*map(column, said.split()))

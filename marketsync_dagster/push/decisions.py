@@ -13,6 +13,7 @@ import orjson
 import pandas as pd
 
 from marketsync_dagster.ledger import listings, plans
+from marketsync_dagster.push.kinds import counts_of, in_order
 from marketsync_dagster.push.plan import (
     base_hash,
     planned_target,
@@ -101,7 +102,7 @@ def _let_go(rows: pd.DataFrame) -> pd.DataFrame:
         )
     words = {True: Disposition.SENT.value, False: Disposition.HELD.value}
     rows["disposition"] = priced.map(words).astype("str")
-    return rows.sort_values("disposition", ascending=False, kind="stable", ignore_index=True)
+    return in_order(rows)
 
 
 def _approve_rest(
@@ -195,7 +196,9 @@ def summary(plan: PlanRecord) -> dict[str, Any]:
 
 
 def details(plan: PlanRecord) -> dict[str, Any]:
-    """A plan with its rows: the keys of `plans show --json`."""
+    """A plan with its rows: the keys of `plans show --json`. `imports`: how many of its rows go,
+    or would, as which kind of import."""
     rows = rows_from_parquet(plan.rows)
+    imports = counts_of(rows[rows["disposition"] == Disposition.SENT.value])
     records = rows.astype("object").where(rows.notna(), None).to_dict(orient="records")
-    return summary(plan) | {"rows": records}
+    return summary(plan) | {"imports": imports, "rows": records}

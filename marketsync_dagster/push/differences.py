@@ -12,14 +12,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from marketsync_dagster.catalog.arrow import pc, text
+from marketsync_dagster.catalog.arrow import among, pc, text
 from marketsync_dagster.values.outcomes import Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Mapping
 
 REPEATS_ONLY_WHEN_CHANGED = [Outcome.REFUSED.value, Outcome.UNSUPPORTED.value]
 """Outcomes after which the same value would only be refused again."""
+MAY_BE_SHOWN = [Outcome.ACCEPTED_ASYNC.value, Outcome.UNKNOWN.value]
+"""Outcomes after which the platform may show what was sent, or is about to."""
+_SENT = "price_minor currency stock_status quantity".split()
 _KNOWN = (
     "sku price_minor currency stock_status quantity outcome ack_price_minor ack_currency "
     "ack_stock_status ack_quantity extract_time"
@@ -44,7 +47,8 @@ def known_rows(
     `at` are the `places`. A listing that was told to another host, or under another platform id,
     is not this one. Where the platform id was told last under another SKU, that SKU's listing is
     what is shown: `taken_over` is True there. `told_last` (`ledger.identity`) is asked only if some
-    id of the feed had another SKU once.
+    id of the feed had another SKU once. Where nothing was acknowledged yet and what was sent may be
+    shown all the same, that is what counts (`ack_*`): the guard needs something to compare with.
     """
     there = at >= 0
     same = there.copy()
@@ -57,6 +61,10 @@ def known_rows(
     known = pd.DataFrame(
         {name: listings[name].array.take(at, allow_fill=True) for name in _KNOWN}, copy=False
     )
+    open_first = known["ack_price_minor"].isna() & known["outcome"].isin(MAY_BE_SHOWN)
+    if open_first.any():
+        for name in _SENT:
+            known[f"ack_{name}"] = known[f"ack_{name}"].mask(open_first, known[name])
     known["known"] = at >= 0
     known["taken_over"] = taken_over
     if taken_over.any():
@@ -97,15 +105,21 @@ def _told_last(
 
 
 def differences(
-    feed: pd.DataFrame, known: pd.DataFrame, compare_quantity: bool
+    feed: pd.DataFrame,
+    known: pd.DataFrame,
+    compare_quantity: bool,
+    doubtful: Callable[[], Collection[str]] = list,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Whether price, and stock, differ from what was last acknowledged or refused; and which rows
-    the platform refused and does not show."""
+    the platform refused and does not show. `doubtful` (`ledger.listings`) is asked only if some
+    row is back at what was acknowledged before the platform refused another value."""
     price, stock = _unequal(feed, known, "", compare_quantity)
     refused = known["outcome"].isin(REPEATS_ONLY_WHEN_CHANGED).to_numpy()
     if refused.any():  # back to what the platform has acknowledged: there is nothing to mend
         ack_price, ack_stock = _unequal(feed, known, "ack_", compare_quantity)
         settled = refused & ~ack_price & ~ack_stock
+        if settled.any():  # unless something that was sent between the two may be shown
+            settled &= ~among(known["sku"], doubtful())
         price, stock, refused = price & ~settled, stock & ~settled, refused & ~settled
     return price, stock, refused
 

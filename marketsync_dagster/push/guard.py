@@ -151,7 +151,9 @@ def _share_findings(plan: Plan, guard: GuardSettings) -> Iterator[Finding]:
     # What a person named, or limited, is a share of nothing: only the absolute rules hold then.
     if not listed or listed < guard.min_rows:
         return
-    changed, leaving = rows["change"].isin(MOVES), _turns_out_of_stock(rows)
+    # of what was only ever refused nothing is listed that could change
+    changed = rows["change"].isin(MOVES) & rows["old_price_minor"].notna()
+    leaving = _turns_out_of_stock(rows)
     for rule, what, found, limit in (
         ("max_changed_share", "change", changed, guard.max_changed_share),
         ("max_out_of_stock_share", "go out of stock", leaving, guard.max_out_of_stock_share),

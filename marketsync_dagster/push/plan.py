@@ -19,13 +19,22 @@ import pyarrow as pa
 from marketsync_dagster.catalog.arrow import pc
 from marketsync_dagster.catalog.frames import ROW_GROUP, rows_of
 from marketsync_dagster.push import guard as rules
-from marketsync_dagster.push.differences import differences, known_rows, places
+from marketsync_dagster.push.differences import MAY_BE_SHOWN, differences, known_rows, places
 from marketsync_dagster.push.guard import Finding
+from marketsync_dagster.push.kinds import (
+    OFFER_COLUMNS,
+    Asked,
+    Imports,
+    counts_of,
+    details_differ,
+    in_order,
+    kinds_of,
+)
 from marketsync_dagster.push.window import UNMOVED, Window
-from marketsync_dagster.values.outcomes import PENDING, Disposition
+from marketsync_dagster.values.outcomes import ACKNOWLEDGED, PENDING, Disposition, Outcome
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Collection, Mapping, Sequence
 
     from marketsync_dagster.config.settings import GuardSettings
     from marketsync_dagster.ledger.pauses import Pause
@@ -34,13 +43,16 @@ Mode = Literal["full", "partial"]
 
 ROW_COLUMNS = (
     "sku platform_id name price_minor currency stock_status quantity disposition reason change "
-    "old_price_minor old_stock_status pos_price_minor rule matched_by line extract_id"
+    "old_price_minor old_stock_status old_quantity pos_price_minor rule matched_by line "
+    "extract_id"
 ).split()
-"""The columns of `Plan.rows`: rows to send first, in the feed's order, then the held ones."""
+"""The columns of `Plan.rows`: rows to send first, in the feed's order, then the held ones. Where
+the platform takes imports, `kinds.OFFER_COLUMNS` too, and rows of one kind together."""
 
 SENT_AGAIN = "sent again"
 """`change` of a row that was sent with this very value and has had no clear answer."""
 _PENDING = [outcome.value for outcome in PENDING]
+_ACKNOWLEDGED = [outcome.value for outcome in ACKNOWLEDGED]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +63,13 @@ class PlanOptions:
     skus: tuple[str, ...] = ()
     """Only these SKUs; a SKU named here goes again even if it was refused. Empty: all."""
     limit: int | None = None
-    fields: tuple[Literal["price", "stock"], ...] = ()
-    """Only rows whose price, or stock, differs; empty: either."""
+    fields: tuple[Asked, ...] = ()
+    """Only rows whose price, or stock, differs, or that are new or say something else of the offer
+    itself (`offer`: these go out whole); empty: any."""
     automatic: bool = False
     """Started by a schedule or a sensor: channels without `auto_push` only make a plan."""
     schedule: str = ""
-    """The key of the schedule that started it (partial, full, stock); empty: none did."""
+    """The key of the schedule that started it (partial, products, ...); empty: none did."""
     account: str = ""
     """Only channels of this account are pushed; empty: all."""
 
@@ -90,7 +103,8 @@ class Plan:
     unmapped: int
     unchanged: int
     acknowledged: int
-    """Rows of the feed of which the platform shows something."""
+    """Rows of the feed of which the platform shows something, or may: what it took and has not
+    answered yet counts as well."""
     refused_before: int
     """Those of the unchanged rows that the platform refused: only a person can mend them."""
     deselected: dict[str, int]
@@ -100,6 +114,8 @@ class Plan:
     findings: list[Finding] = field(default_factory=list)
     pause: Pause | None = None
     """Why none of it is sent, whatever the guard says (`set_aside`)."""
+    in_flight: int = 0
+    """Those of the unchanged rows that the platform took and has not answered yet."""
     lost_ids: int = 0
     """Unmapped rows of which the platform shows something: they had a platform id (a look ahead
     counts them, `stages.preview`)."""
@@ -107,6 +123,14 @@ class Plan:
     """Reason -> rows of the extract that are in no catalog (a look ahead counts them)."""
     notes: list[str] = field(default_factory=list)
     """What a run would say of the extract (a look ahead says it)."""
+    not_sent: list[tuple[str, str]] = field(default_factory=list)
+    """Why SKUs that were named are not in the feed, and what to do (a look ahead says it)."""
+    approved: str = ""
+    """The plan that waits for the next push, approved, instead of this one (a look ahead)."""
+    vanished: list[str] = field(default_factory=list)
+    """SKUs that are on sale there and no longer in the extract (a look ahead)."""
+    not_asked: int = 0
+    """Unmapped rows that the platform was never asked for (a look ahead counts them)."""
 
     @property
     def held(self) -> bool:
@@ -130,9 +154,17 @@ class Plan:
 
     @property
     def complete(self) -> bool:
-        """Once it is sent the platform shows the whole feed: nothing held, nothing left out."""
+        """Once it is sent the platform shows the whole feed: nothing held, nothing left out.
+
+        Where only the price (the stock) was asked for, the other may still differ.
+        """
         left_out = self.deselected or self.held or len(self.held_rows) or self.refused_before
-        return not left_out
+        return not (left_out or self.in_flight or self.options.fields or self.options.skus)
+
+    @property
+    def imports(self) -> dict[str, int]:
+        """`ImportKind` -> rows to send; empty where the platform takes no imports."""
+        return counts_of(self.to_send)
 
     def set_aside(self, pause: Pause) -> None:
         """The channel is paused: every row that would go out, or be held, is deselected."""
@@ -171,35 +203,41 @@ def make_plan(
     settled: int = 0,
     compare_quantity: bool = False,
     allow_older: bool = False,
+    imports: Imports | None = None,
     window: Callable[[], Window | None] = lambda: None,
     judge: Callable[[Plan], list[Finding]] = lambda _: [],
     told_last: Callable[[], Mapping[str, str]] = dict,
+    doubtful: Callable[[], Collection[str]] = list,
 ) -> Plan:
     """Compare a channel's FEED with its listings (`ledger.listings.load_listings`).
 
     `catalog_rows` counts the outlet's catalog; what of it is not in the feed is unmapped.
     `settled` rows more are in the feed, and known to be acknowledged as they are: a partial plan
     can do without them.
+    `imports`: the platform takes imports, and each row says as which kind it goes.
     `window` is asked for what earlier plans have done, if this one has something new to say;
     `judge` for findings that only some platforms need (`push.replacing`), `told_last` for whose
-    platform ids are that had several SKUs (`ledger.identity`).
+    platform ids are that had several SKUs (`ledger.identity`), `doubtful` for the SKUs whose
+    acknowledged value may not be what is shown (`ledger.listings`).
     """
     at = places(feed, listings)
     known = known_rows(feed, listings, at, base.target, told_last)
-    differs_price, differs_stock, refused = differences(feed, known, compare_quantity)
+    differs_price, differs_stock, refused = differences(feed, known, compare_quantity, doubtful)
     there = known["known"].to_numpy(dtype=bool)
     new, pending = ~there, there & known["outcome"].isin(_PENDING).to_numpy()
     # what another SKU was shown under goes out under its own name, the same value or not
     taken_over = known["taken_over"].to_numpy()
-    changed = new | differs_price | differs_stock | pending | taken_over
+    offer = there & details_differ(feed, imports.offered) if imports else ~there & there
+    changed = new | differs_price | differs_stock | offer | pending | taken_over
 
     named = feed["sku"].isin(options.skus).to_numpy() if options.skus else np.zeros(len(feed), bool)
     selected = named if options.skus else np.ones(len(feed), bool)
     wanted = changed | named if options.mode == "partial" else np.ones(len(feed), bool)
-    price_only, stock_only = options.fields == ("price",), options.fields == ("stock",)
     in_fields = np.ones(len(feed), bool)
-    if options.mode == "partial" and (price_only or stock_only) and not options.skus:
-        in_fields = new | pending | taken_over | (differs_price if price_only else differs_stock)
+    if options.mode == "partial" and options.fields and not options.skus:
+        in_fields = new | pending | taken_over
+        for name, differs in (("offer", offer), ("price", differs_price), ("stock", differs_stock)):
+            in_fields |= differs & (name in options.fields)
     older = (
         np.zeros(len(feed), bool)
         if allow_older
@@ -208,12 +246,12 @@ def make_plan(
 
     candidate = selected & wanted & in_fields & ~older
     deselected = {
-        "selection": int((~selected).sum()),
+        "selection": int((~selected & wanted).sum()),
         "fields": int((selected & wanted & ~in_fields).sum()),
         "older extract": int((selected & wanted & in_fields & older).sum()),
     }
-    unchanged = int((selected & ~wanted).sum()) + settled
-    refused_before = int((selected & ~wanted & refused).sum())
+    unchanged = int((~wanted).sum()) + settled
+    refused_before = int((~wanted & refused).sum())
 
     rows = _rows(
         feed,
@@ -223,9 +261,15 @@ def make_plan(
         differs_price,
         differs_stock,
         pending,
+        offer,
         base.extract_id,
     )
-    if options.fields and not new.all():
+    in_flight = 0
+    if imports is not None:
+        _say_kinds(rows, feed, known, candidate, differs_price, differs_stock, options, imports)
+        waits = there & known["outcome"].eq(Outcome.ACCEPTED_ASYNC.value).to_numpy(dtype=bool)
+        in_flight = int((~wanted & waits).sum())
+    if options.fields and "offer" not in options.fields and not new.all():
         _keep_other_field(rows, known[candidate].reset_index(drop=True), options.fields)
     acknowledged = int(known["ack_price_minor"].notna().sum()) + settled
     # of a channel that was told something nothing may be in the feed now: it is no new one
@@ -242,8 +286,8 @@ def make_plan(
         over = sent & (np.cumsum(sent) > options.limit)
         deselected["limit"] = int(over.sum())
         rows = rows[~over]
-    if (reasons != "").any():  # "sent" before "held"
-        rows = rows.sort_values("disposition", ascending=False, kind="stable")
+    if imports is not None or (reasons != "").any():
+        rows = in_order(rows)
     rows = rows.reset_index(drop=True)
 
     plan = Plan(
@@ -256,6 +300,7 @@ def make_plan(
         acknowledged=acknowledged,
         unchanged=unchanged,
         refused_before=refused_before,
+        in_flight=in_flight,
         deselected={reason: count for reason, count in deselected.items() if count},
     )
     plan.findings = rules.plan_findings(plan, known, guard, recent) + judge(plan)
@@ -269,8 +314,9 @@ def make_plan(
 
 
 def _shows(listings: pd.DataFrame, target: str) -> bool:
-    """Whether anything was acknowledged at this place, in the feed or not."""
-    told = (listings["target"] == target) & listings["ack_price_minor"].notna()
+    """Whether anything was acknowledged, or taken, at this place, in the feed or not."""
+    shown = listings["ack_price_minor"].notna() | listings["outcome"].isin(MAY_BE_SHOWN)
+    told = (listings["target"] == target) & shown
     return bool(told.any())
 
 
@@ -282,13 +328,14 @@ def _rows(
     price: np.ndarray,
     stock: np.ndarray,
     pending: np.ndarray,
+    offer: np.ndarray,
     extract_id: str,
 ) -> pd.DataFrame:
     """The candidates with what they change, in the feed's order; disposition still open."""
     at = np.flatnonzero(candidate)
     change = np.select(
-        [new[at], (price & stock)[at], price[at], stock[at], pending[at]],
-        ["new", "price and stock", "price", "stock", SENT_AGAIN],
+        [new[at], (price & stock)[at], price[at], stock[at], pending[at], offer[at]],
+        ["new", "price and stock", "price", "stock", SENT_AGAIN, "offer"],
         default="unchanged",
     )
     none = pd.array([""] * len(at), dtype="str")
@@ -300,12 +347,41 @@ def _rows(
         "change": pd.array(change, dtype="str"),
         **{
             f"old_{name}": known[f"ack_{name}"].array.take(at)
-            for name in ("price_minor", "stock_status", "currency")
+            for name in ("price_minor", "stock_status", "quantity", "currency")
         },
     }
     columns = [*ROW_COLUMNS, "old_currency"]
     own = {name: feed[name].array.take(at) for name in columns if rows.get(name) is None}
     return pd.DataFrame({**rows, **own}, columns=columns, copy=False)
+
+
+def _say_kinds(
+    rows: pd.DataFrame,
+    feed: pd.DataFrame,
+    known: pd.DataFrame,
+    candidate: np.ndarray,
+    price: np.ndarray,
+    stock: np.ndarray,
+    options: PlanOptions,
+    imports: Imports,
+) -> None:
+    """Give the candidates what only imports need: OFFER_COLUMNS, as far as the feed has them."""
+    there = known["known"].to_numpy(dtype=bool) & ~known["taken_over"].to_numpy(dtype=bool)
+    last = known["outcome"].isin(_ACKNOWLEDGED) & (known["ack_currency"] == feed["currency"])
+    kinds = kinds_of(
+        acknowledged=(there & last.to_numpy(dtype=bool, na_value=False))[candidate],
+        price=price[candidate],
+        stock=stock[candidate],
+        details=details_differ(feed, imports.offered)[candidate],
+        mode=options.mode,
+        fields=options.fields,
+        imports=imports,
+    )
+    at = np.flatnonzero(candidate)
+    for name in OFFER_COLUMNS:
+        if name in feed:
+            rows[name] = feed[name].array.take(at)
+    rows["import_kind"] = pd.array(kinds, dtype="str")
 
 
 def _keep_other_field(rows: pd.DataFrame, known: pd.DataFrame, fields: tuple[str, ...]) -> None:
@@ -342,6 +418,7 @@ def _content_hash(plan: Plan) -> str:
     """What the plan holds, else what it would send: the same twice is reported once."""
     rows = plan.rows if plan.held or not len(plan.held_rows) else plan.held_rows
     columns = ["sku", "platform_id", "price_minor", "currency", "stock_status"]
+    columns += [name for name in ("details", "import_kind") if name in rows]
     table = pa.table({name: pa.array(rows[name], from_pandas=True) for name in columns})
     table = table.take(pc.sort_indices(table["sku"])).combine_chunks()
     stream = pa.BufferOutputStream()
@@ -358,12 +435,15 @@ def rows_to_parquet(rows: pd.DataFrame) -> bytes:
 
 
 def rows_from_parquet(data: bytes, columns: Sequence[str] | None = None) -> pd.DataFrame:
-    """`Plan.rows` as they were planned; only `columns` if given. No rows where they are not kept
-    any more (`ledger.retention`)."""
+    """`Plan.rows` as they were planned; only `columns` if given, and OFFER_COLUMNS of them only
+    where the rows have them. No rows where they are not kept any more (`ledger.retention`)."""
     import pyarrow.parquet as pq
 
     if not data:
         return pd.DataFrame({name: [] for name in columns or ROW_COLUMNS})
+    if columns and not set(OFFER_COLUMNS).isdisjoint(columns):
+        there = set(pq.read_schema(io.BytesIO(data)).names)
+        columns = [name for name in columns if name in there or name not in OFFER_COLUMNS]
     table = pq.read_table(io.BytesIO(data), columns=list(columns) if columns else None)
     frame = table.to_pandas()
     texts = [c for c in frame.columns if pd.api.types.is_object_dtype(frame[c].dtype)]

@@ -1,13 +1,14 @@
 """After a crash: what a dead process left open is counted as unknown, before anything new is sent.
 
-Called under the channel's lease, so nobody else can be in the middle of these pushes.
+Called under the channel's lease, so nobody else can be in the middle of these pushes. What a
+platform took as an import stays with it: `push.imports` goes on asking.
 """
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from marketsync_dagster.ledger import leases, listings, plans, pushes
+from marketsync_dagster.ledger import imports, leases, listings, plans, pushes
 from marketsync_dagster.platforms.base import ItemResult
 from marketsync_dagster.push.columns import Columns, Same
 from marketsync_dagster.push.plan import rows_from_parquet
@@ -89,8 +90,10 @@ def _end(ledger: Ledger, outlet: str, platform: str, target: str, push_id: str) 
         )
 
     with ledger.begin() as connection:
+        imports.lock_imports(connection, plan.account)
         if not pushes.is_open(connection, push_id):
             return 0
+        imports.abandon_imports(connection, push_id, UNKNOWN.message, now)
         for batch in batches:
             done = answered[batch.number]
             open_ = [i for i in range(batch.first, batch.last) if columns.sku[i] not in done]

@@ -27,7 +27,9 @@ from marketsync_dagster.ledger.pushes import (
 from marketsync_dagster.platforms.base import Answer, ItemResult
 from marketsync_dagster.push.calls import call_row
 from marketsync_dagster.push.columns import Columns, Same, by_index, count_outcomes, distinct
-from marketsync_dagster.push.pacing import Budget, Pacer, Stop, backoff
+from marketsync_dagster.push.pacing import Pacer, Slots, Stop
+from marketsync_dagster.push.patience import GOES_AGAIN, Patience
+from marketsync_dagster.push.result import PushResult
 from marketsync_dagster.values.errors import Busy
 from marketsync_dagster.values.outcomes import ACKNOWLEDGED, Outcome
 from marketsync_dagster.values.times import to_iso, utcnow
@@ -40,21 +42,11 @@ if TYPE_CHECKING:
     from marketsync_dagster.platforms.items import PriceItems
     from marketsync_dagster.push.journal import Journal, Write
 
-GIVE_UP_AFTER = 2
-"""After this many batches in a row without any usable answer the platform counts as down."""
-WRONG_ADDRESS = frozenset({301, 302, 303, 307, 308, 403, 404, 405, 410})
-"""Answers about the address or the account, not about the items: more batches would fare alike."""
-GOES_AGAIN = frozenset({Outcome.RETRYABLE, Outcome.UNKNOWN})
-"""Outcomes of items that are tried again within the push."""
-THROTTLED_PATIENCE = 4
-"""Being asked to wait (429) is no failure: so many times more attempts, within the budget."""
 UNSETTLED = 4
 """So many journal entries per connection may be on their way to the disk before a push waits."""
 PREPARE_AFTER_S = 0.005
 """A request is on its way by then: time to make the next one ready."""
 TAKEN_OVER = "another run took the channel over while this one was stalled"
-SAMPLE = 20
-"""How many items that did not go through the push names."""
 
 POINTS = (
     "lease_taken",
@@ -80,22 +72,6 @@ Range = tuple[int, int, int]
 
 def unobserved(_: str) -> None:
     """The observer of production: nobody looks."""
-
-
-@dataclass(slots=True)
-class PushResult:
-    """What a push came to."""
-
-    outcomes: Counter[str] = field(default_factory=Counter)
-    calls: int = 0
-    seconds: float = 0.0
-    response_code: int | None = None
-    response_message: str = ""
-    replaced: bool = False
-    """The platform took a request that replaces what it shows."""
-    problems: list[dict[str, str]] = field(default_factory=list)
-    """The first items that did not go through: sku, outcome, message."""
-    stopped: str = ""
 
 
 @dataclass(slots=True, eq=False)
@@ -124,10 +100,12 @@ class Sender:
     _ahead: asyncio.Task[None] | None = None
     """The writing of the next intents, while it goes on."""
     _number: int = 0
-    _budget: Budget = field(default_factory=lambda: Budget(0.0))
-    _unanswered: int = 0
+    _patience: Patience = field(init=False)
     _acknowledging: deque[asyncio.Future[Any]] = field(default_factory=deque)
     """On their way to the disk, oldest first: the journal keeps the order."""
+
+    def __post_init__(self) -> None:
+        self._patience = Patience(self.retry, self.stop, self.pacer)
 
     async def run(self) -> PushResult:
         """Send all rows; returns when every row has an outcome that is durable.
@@ -135,7 +113,7 @@ class Sender:
         Raises what the ledger raises: without a journal nothing more is sent.
         """
         started = time.monotonic()
-        self._budget = Budget(self.retry.budget_s)
+        self._patience.begin()
         size = self.adapter.capabilities.batch_items
         total = len(self.columns.sku)
         self._queue = deque((at, min(at + size, total)) for at in range(0, total, size))
@@ -233,7 +211,7 @@ class Sender:
             return
         attempts, outcomes, words = 0, Counter[str](), ""
         while todo:
-            slot = await self.pacer.slot()
+            slot = await self.pacer.slot_or_stop()
             if not self.holds():
                 self.stop.set("the lease of the channel ran out before it could be renewed")
             if self.stop.event.is_set():
@@ -265,12 +243,11 @@ class Sender:
             todo = sorted(again)
             items = self.columns.items(todo)
 
-    async def _call(self, number: int, items: PriceItems, attempt: int, slot: int | None) -> Answer:
+    async def _call(self, number: int, items: PriceItems, attempt: int, slot: Slots) -> Answer:
         self.observe("before_send")
         answer = await self.adapter.send(items, single=len(items) == 1, whole=self._is_whole(items))
         self.observe("answered")
-        self.result.calls += 1
-        self.result.response_code = answer.call.status
+        self.result.called(answer)
         source = self.source
         row = call_row(
             source.account, answer.call, attempt=attempt, push_id=source.push_id, batch=number
@@ -292,36 +269,9 @@ class Sender:
             open_ = {i for i, result in results.items() if result.outcome in GOES_AGAIN}
         if self._uncuttable and len(open_) < len(results):
             open_ = set()  # some of them alone would take the others off sale
-        if Outcome.AUTH_FAILED in found:
-            words = f"the platform refuses the credentials: {answer.message}"
-            self.stop.set(words, Outcome.AUTH_FAILED)
-        if answer.outcome is Outcome.REFUSED and answer.call.status in WRONG_ADDRESS:
-            self.stop.set(f"the platform refuses the request as a whole: {answer.message}")
-        throttled = answer.call.status == 429
-        whole = answer.outcome in (Outcome.RETRYABLE, Outcome.UNKNOWN) and not throttled
-        if not whole:
-            self._unanswered = 0
-        if not open_ or self.stop.event.is_set():
-            return set()
-        if answer.other_key:
-            return open_
-        if attempts >= self.retry.attempts * (THROTTLED_PATIENCE if throttled else 1):
-            if whole:
-                self._unanswered += 1
-                if self._unanswered >= GIVE_UP_AFTER or self._number == 1:
-                    self.stop.set(f"the platform does not answer: {answer.message}")
-            return set()
-        delay = backoff(attempts, self.retry, answer.retry_after_s)
-        if not self._budget.spend(delay):
-            self.stop.set(
-                f"the platform wants {delay:.0f} s more patience than the budget of "
-                f"{self.retry.budget_s:.0f} s has left: {answer.message}"
-            )
-            return set()
-        if throttled or answer.retry_after_s is not None:
-            await self.pacer.close_for(delay, answer.message)
-        await self.stop.sleep(delay)
-        return open_
+        alone = self._number == 1
+        again = await self._patience.again(answer, found, attempts, some=bool(open_), first=alone)
+        return open_ if again else set()
 
     @property
     def _uncuttable(self) -> bool:
@@ -364,7 +314,8 @@ class Sender:
         """Journal what became of these items; with the last of them the batch is answered."""
         counted = count_outcomes(results)
         outcomes.update(counted)
-        self._count(results, counted)
+        self.result.count(self.columns, results, counted)
+        self.progress(self.result.told)
         message = words or next((r.message for r in distinct(results) if r.message), "")
         answer = BatchAnswer(
             number, "answered" if last else "intended", attempts, dict(outcomes), message
@@ -382,25 +333,13 @@ class Sender:
         # if not: a successor has sent since, before or after these arrived: nobody knows
         batches = [(answer.number, rows) for answer, rows in answered]
         if not ours:
-            batches = [(number, _in_doubt(rows)) for number, rows in batches]
+            batches = [(number, in_doubt(rows)) for number, rows in batches]
         acknowledge_batches(connection, self.source, batches, now)
         if not ours:
             return
         answer_batches(connection, self.source.push_id, [answer for answer, _ in answered], now)
         for _ in answered:
             self.observe("ack_written")
-
-    def _count(self, results: Mapping[int, ItemResult], counted: Counter[str]) -> None:
-        self.result.outcomes.update(counted)
-        self.progress(sum(self.result.outcomes.values()))
-        if counted.keys() <= {Outcome.APPLIED.value, Outcome.ACCEPTED_UNVERIFIED.value}:
-            return
-        for i, result in results.items():
-            if len(self.result.problems) >= SAMPLE:
-                return
-            if result.outcome not in (Outcome.APPLIED, Outcome.ACCEPTED_UNVERIFIED):
-                problem = {"sku": self.columns.sku[i], "outcome": result.outcome.value}
-                self.result.problems.append(problem | {"message": result.message})
 
     async def _note_unreached(self) -> None:
         """Rows that were never tried because the push stopped: they go again next time."""
@@ -414,7 +353,7 @@ class Sender:
             number = self._next_number()
             results = self._unsent(range(first, last))
             counted = count_outcomes(results)
-            self._count(results, counted)
+            self.result.count(self.columns, results, counted)
             rows, outcomes = self.columns.rows(results), dict(counted)
 
             def work(
@@ -460,7 +399,7 @@ class Sender:
                 self._acknowledging.popleft().result()
 
 
-def _in_doubt(rows: list[ItemRow]) -> list[ItemRow]:
+def in_doubt(rows: list[ItemRow]) -> list[ItemRow]:
     """The same items, their outcome unknown."""
     return [(*row[:6], Outcome.UNKNOWN.value, TAKEN_OVER, row[8]) for row in rows]
 

@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from marketsync_dagster.ledger.engine import Ledger
     from marketsync_dagster.ledger.plans import RecentPlan
 
-UNMOVED = ("unchanged", "sent again")
-"""`change` of rows that a plan sends without saying anything new."""
+UNMOVED = ("unchanged", "sent again", "offer")
+"""`change` of rows that a plan sends without saying anything new of price or stock."""
 SENT_STATES = ("pushing", "pushed")
 """States of a plan of which something was sent, or tried."""
 _JUDGED = ["change", "disposition", "reason"]

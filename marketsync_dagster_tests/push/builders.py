@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,6 +10,7 @@ import pandas as pd
 from marketsync_dagster.catalog.schemas import FEED, conform
 from marketsync_dagster.config.channels import GuardSettings
 from marketsync_dagster.ledger.listings import LISTING_COLUMNS
+from marketsync_dagster.push.kinds import Imports
 from marketsync_dagster.push.plan import Base, Plan, PlanOptions, make_plan
 
 TARGET = "pasons|127.0.0.1/pasons/017|"
@@ -90,6 +91,8 @@ def plan_of(
     allow_older: bool = False,
     compare_quantity: bool = False,
     told_last: Mapping[str, str] | None = None,
+    doubtful: Collection[str] = (),
+    imports: Imports | None = None,
     **options: Any,
 ) -> Plan:
     """The plan of a feed against listings; a partial one unless `mode` is said."""
@@ -103,7 +106,9 @@ def plan_of(
         catalog_rows=len(feed) + unmapped,
         allow_older=allow_older,
         compare_quantity=compare_quantity,
+        imports=imports,
         told_last=lambda: told_last or {},
+        doubtful=lambda: doubtful,
     )
 
 

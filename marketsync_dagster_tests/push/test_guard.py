@@ -156,3 +156,22 @@ def test_what_was_let_out_once_and_got_no_answer_is_not_held_again() -> None:
 def test_rows_that_are_only_tried_again_are_no_share_of_a_disaster() -> None:
     sent = many(100, price_minor=1010, ack_price_minor=1000, outcome="unknown")
     assert held_by(plan_of(many(100, price_minor=1010), sent)) == []
+
+
+FIRST = {"ack_price_minor": None, "ack_currency": None, "ack_stock_status": None}
+
+
+@pytest.mark.parametrize("outcome", ["accepted_async", "unknown"])
+def test_a_first_value_that_may_be_shown_is_what_the_next_is_compared_with(outcome: str) -> None:
+    sent = many(100, outcome=outcome, **FIRST)
+    shifted = plan_of(many(100, price_minor=100_000), sent)
+    assert (shifted.kind, shifted.acknowledged, len(shifted.held_rows)) == ("ordinary", 100, 100)
+    assert set(shifted.rows["old_price_minor"]) == {1000}
+    sold_out = plan_of(many(100, stock_status="out_of_stock"), sent)
+    assert "max_out_of_stock_share" in held_by(sold_out)
+
+
+def test_what_nothing_is_shown_of_is_no_share_of_what_changes() -> None:
+    listed = [*many(49), {"sku": "0049", "outcome": "refused", **FIRST}]
+    plan = plan_of(many(50, price_minor=1010), listed, guard={"max_changed_share": 1.0})
+    assert (held_by(plan), len(plan.to_send)) == ([], 50)

@@ -60,6 +60,12 @@ def test_what_was_refused_and_is_taken_back_is_shown_already() -> None:
     assert (skus(plan), plan.refused_before, plan.complete) == ([], 0, True)
 
 
+def test_a_refused_row_goes_back_out_if_another_value_may_be_shown_than_the_acknowledged() -> None:
+    refused = [DEARER | {"outcome": "refused", "ack_price_minor": 1000}]
+    assert skus(plan_of([A], refused, doubtful={"A"})) == ["A"]
+    assert skus(plan_of([A], refused, doubtful={"B"})) == []
+
+
 def test_a_price_that_went_back_while_the_answer_was_open_goes_out() -> None:
     sent = [DEARER | {"outcome": "unknown", "ack_price_minor": 1000}]
     assert skus(plan_of([A], sent)) == ["A"]

@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from marketsync_dagster.config.accounts import Quota, Retry
-from marketsync_dagster.ledger import pushes
+from marketsync_dagster.ledger import pushes, quota
 from marketsync_dagster.ledger import tables as t
 from marketsync_dagster.ledger.engine import Ledger
 from marketsync_dagster.ledger.listings import Source
+from marketsync_dagster.platforms.absent import NoImports, NoList, NoProducts
 from marketsync_dagster.platforms.base import (
     Answer,
     Call,
@@ -25,10 +26,12 @@ from marketsync_dagster.platforms.base import (
     ItemResult,
     PriceItem,
 )
+from marketsync_dagster.push import patience
 from marketsync_dagster.push.columns import Columns
 from marketsync_dagster.push.journal import Journal
 from marketsync_dagster.push.pacing import Pacer, Stop
-from marketsync_dagster.push.sender import PushResult, Sender
+from marketsync_dagster.push.result import PushResult
+from marketsync_dagster.push.sender import Sender
 from marketsync_dagster.values.outcomes import Outcome
 from marketsync_dagster_tests.push.builders import many, plan_of
 
@@ -36,8 +39,10 @@ PUSH = "push-1"
 ITEM_OUTCOMES = [o for o in Outcome if o is not Outcome.AUTH_FAILED]
 
 
-class Platform:
+class Platform(NoImports, NoList, NoProducts):
     """Answers by a script: per call a list of outcomes to deal out, one for all, or `split`."""
+
+    platform_name = "the script"
 
     def __init__(self, script: Sequence[Any], batch: int) -> None:
         self.script = list(script)
@@ -47,9 +52,6 @@ class Platform:
     def batches(self, items: Sequence[PriceItem]) -> list[tuple[int, int]]:
         return [(0, len(items))]
 
-    def product_batches(self, items: Sequence[Any]) -> list[tuple[int, int]]:
-        return [(0, len(items))]
-
     async def send(
         self, items: Sequence[PriceItem], *, single: bool = False, whole: bool = False
     ) -> Answer:
@@ -57,6 +59,8 @@ class Platform:
         said = self.script.pop(0) if self.script else [Outcome.APPLIED]
         await asyncio.sleep(0)
         status = {"split": 413, Outcome.AUTH_FAILED: 401, Outcome.RETRYABLE: 503}
+        if isinstance(said, Answer):
+            return said
         call = Call("POST", "/x", 200 if isinstance(said, list) else status.get(said), 1)
         if said == "split":
             return Answer(call, split=True, message="too large")
@@ -65,10 +69,9 @@ class Platform:
         dealt = [said[i % len(said)] for i in range(len(items))]
         return Answer(call, results=[ItemResult(outcome, f"it is {outcome}") for outcome in dealt])
 
-    async def send_products(self, items: Sequence[Any]) -> Answer:
-        raise AssertionError("no products are pushed here")
-
-    def read_catalog(self, search: str | None = None, *, pace: Any = None) -> Any:
+    def read_catalog(
+        self, search: str | None = None, *, pace: Any = None, barcodes: Any = ()
+    ) -> Any:
         raise AssertionError("nothing is read here")
 
     async def read_prices(self, platform_ids: Sequence[str], *, pace: Any = None) -> Any:
@@ -103,7 +106,7 @@ def push(ledger: Ledger, platform: Platform, rows: int, **retry: Any) -> PushRes
                 columns=Columns.of(plan.to_send),
                 adapter=platform,
                 journal=journal,
-                pacer=Pacer(ledger, "a", Quota(per_minute=None), stop),
+                pacer=Pacer(ledger, "a", Quota(per_minute=None), stop, patience_s=300),
                 retry=Retry.model_validate({"attempts": 2, "base_s": 0, "cap_s": 0, **retry}),
                 stop=stop,
                 concurrency=3,
@@ -132,7 +135,7 @@ def assert_conserved(ledger: Ledger, result: PushResult, rows: int) -> None:
     events = Counter(row["sku"] for row in in_ledger(ledger, t.listing_event))
     assert set(events.values()) <= {1}
     for row in listed:
-        acknowledged = row["outcome"] in ("applied", "accepted_async", "accepted_unverified")
+        acknowledged = row["outcome"] in ("applied", "accepted_unverified")
         assert (row["ack_price_minor"] is not None) == acknowledged
 
 
@@ -210,6 +213,36 @@ def test_a_platform_that_dies_later_is_given_up_after_two_batches(ledger: Ledger
     assert len(platform.sent) <= 2 + 2 * (2 + 3)
     assert result.outcomes["applied"] == 4
     assert_conserved(ledger, result, 40)
+
+
+THROTTLED = Answer(
+    Call("POST", "/x", 429, 1),
+    outcome=Outcome.RETRYABLE,
+    message="HTTP 429",
+    retry_after_s=1_800,
+)
+
+
+@pytest.mark.parametrize("retry", [{}, {"attempts": 1, "budget_s": 3_600}], ids=["budget", "tries"])
+def test_a_long_silence_is_kept_by_all_who_come_after(
+    ledger: Ledger, retry: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether the budget ends the push, or the tries; 429 alone has more of these."""
+    monkeypatch.setattr(patience, "THROTTLED_PATIENCE", 1)
+    platform = Platform([THROTTLED] * 9, 2)
+    result = push(ledger, platform, 4, retry_after_cap_s=3_600, **retry)
+    assert len(platform.sent) <= 2
+    assert result.outcomes == {"retryable": 4}
+    assert 1_700_000 < quota.closed_for(ledger, "a") < 1_900_000
+
+    with ledger.begin() as connection:
+        connection.execute(t.push.delete())
+        connection.execute(t.push_batch.delete())
+    later = push(ledger, platform, 4)
+    assert later.calls == 0
+    assert later.outcomes == {"retryable": 4}
+    assert later.seconds < 1
+    assert "asked us to stay away until" in later.stopped
 
 
 def test_a_budget_that_is_spent_ends_the_push(ledger: Ledger) -> None:
