@@ -23,9 +23,10 @@ from marketsync_dagster.config.load import load_settings
 from marketsync_dagster.ledger import tables as t
 from marketsync_dagster.ledger.engine import Ledger, open_ledger
 from marketsync_dagster.ledger.leases import holder_of
+from marketsync_dagster.ledger.quota import closures
 from marketsync_dagster.push.plan import PlanOptions
 from marketsync_dagster.push.sender import Observer, unobserved
-from marketsync_dagster.stages import catalog, extract, feed, listings, mapping
+from marketsync_dagster.stages import catalog, extract, feed, listings, mapping, offers
 from marketsync_dagster.stages.channel_run import ChannelRun
 from marketsync_dagster.stages.extract import Force
 from marketsync_dagster.stages.feed import feed_key
@@ -36,6 +37,8 @@ from marketsync_dagster_tests.ledgers import Engine, ready_ledger_url
 from marketsync_dagster_tests.sandbox_process import SandboxProcess
 
 PLATFORMS = ("tracker_ke", "pasons")
+MIRAKL, SHOP = "mirakl", 2001
+"""One account for all outlets, and its shop."""
 FIRST_EXTRACT = min(
     datetime(2026, 11, 20, 6, 0, tzinfo=UTC),
     # never of the future, whatever the clock of this machine is
@@ -177,11 +180,12 @@ class TestBed:
             path.unlink()
 
     def write_mapping(self, skus: Sequence[str], names: Mapping[str, str] | None = None) -> None:
-        """The maintained mapping file of Tracker KE: SKU -> `prod_<SKU>`, or as `names` says."""
+        """The maintained mapping files: SKU -> `prod_<SKU>`, or as `names` says."""
         lines = [f"{sku},{(names or {}).get(sku, f'prod_{sku}')},," for sku in skus]
-        path = self.root / "mappings" / "tracker_ke.csv"
-        path.parent.mkdir(exist_ok=True)
-        path.write_text("\n".join(["sku,platform_id,platform_sku,name", *lines]) + "\n")
+        for name in ("tracker_ke", MIRAKL):
+            path = self.root / "mappings" / f"{name}.csv"
+            path.parent.mkdir(exist_ok=True)
+            path.write_text("\n".join(["sku,platform_id,platform_sku,name", *lines]) + "\n")
 
     def configure(self, change: Callable[[dict[str, Any]], None]) -> None:
         """Change marketsync.yaml; the next run reads it."""
@@ -236,7 +240,14 @@ class TestBed:
 
     def shown(self, platform: str, outlet: str | None = None) -> dict[str, tuple[Decimal, bool]]:
         """Platform id -> (price, whether it can be bought): what the sandbox shows."""
-        items = self.sandbox.state(platform, store_of(platform, outlet or self.outlet))
+        outlet = outlet or self.outlet
+        items = self.sandbox.state(platform, store_of(platform, outlet))
+        if platform == MIRAKL:  # one shop has the offers of all outlets
+            items = {
+                f"prod_{name.removeprefix(f'{outlet}-')}": shown
+                for name, shown in items.items()
+                if name.startswith(f"{outlet}-")
+            }
         return {
             item: (Decimal(shown["price"]), shown["stock_status"] not in (0, "out_of_stock"))
             for item, shown in items.items()
@@ -265,6 +276,14 @@ class TestBed:
             yield ledger
         finally:
             ledger.close()
+
+    def end_closures(self) -> int:
+        """As if the time were over for which platforms asked to be left alone; how many did."""
+        with self.ledger() as ledger:
+            found = len(closures(ledger))
+            with ledger.begin() as connection:
+                connection.execute(t.rate_closed.delete())
+        return found
 
     def table(self, name: str, order: str) -> list[dict[str, Any]]:
         """All rows of one table of the ledger."""
@@ -313,6 +332,8 @@ def run_sync(
     stages["pos_extract"] = extract.extract_outlets(project, outlets, force=force)
     after("extracted")
     stages["pos_catalog"] = catalog.build_catalogs(project, outlets)
+    if offered := offers.offer_products(project, platform, outlets):
+        stages[f"{platform}_products"] = offered
     stages[f"{platform}_sku_mapping"] = mapping.map_outlets(project, platform, outlets)
     stages[f"{platform}_price_feed"] = feed.build_feeds(project, platform, outlets)
     after("feed_made")
@@ -331,16 +352,20 @@ def run_sync(
 
 def account_name(platform: str, outlet: str) -> str:
     """The account of an outlet on a platform."""
-    return f"{platform}_{outlet}"
+    return MIRAKL if platform == MIRAKL else f"{platform}_{outlet}"
 
 
 def store_of(platform: str, outlet: str) -> str:
     """Under which name the sandbox shows an outlet."""
+    if platform == MIRAKL:
+        return str(SHOP)
     return account_name(platform, outlet) if platform == "tracker_ke" else f"store-{outlet}"
 
 
 def key_of(platform: str, outlet: str) -> str:
     """An obviously made-up key."""
+    if platform == MIRAKL:
+        return "mirakl_example"
     return f"pk_demo_example_{outlet}" if platform == "tracker_ke" else f"pasons_example_{outlet}"
 
 
@@ -362,11 +387,12 @@ def make_project(
     guard: Mapping[str, Any] | None = None,
     account: Mapping[str, Any] | None = None,
     lease_wait_s: float = 0.0,
+    shop: Mapping[str, Any] | None = None,
 ) -> TestBed:
     """A project of its own with a first extract per outlet, and a sandbox that knows its products.
 
-    `extract`, `guard` and `account` are merged into each such section. Waits are short: no quota,
-    retries after milliseconds.
+    `extract`, `guard` and `account` are merged into each such section, `shop` into Mirakl's in the
+    seed. Waits are short: no quota, retries after milliseconds.
     """
     rows = some_rows(40) if rows is None else rows
     variables: dict[str, str] = {}
@@ -409,6 +435,10 @@ def make_project(
                         "demo": True,
                     }
                 )
+            elif platform == MIRAKL:
+                common |= _mirakl_account(sandbox, variable, batch)
+                channel["mapping"] = {"file": "mappings/mirakl.csv"}
+                seed[MIRAKL] = _mirakl_seed(rows, shop or {})
             else:
                 common |= {
                     "base_url": sandbox.pasons_url(store_of(platform, outlet)),
@@ -452,3 +482,34 @@ def make_project(
     for outlet in outlets:
         bed.write_extract(rows, outlet)
     return bed
+
+
+def _mirakl_account(sandbox: SandboxProcess, variable: str, batch: int) -> dict[str, Any]:
+    """Imports that are asked for at once, and calls that need not wait for each other."""
+    kinds, families = ("offers", "prices", "stock"), ("", "_status", "_report")
+    return {
+        "base_url": sandbox.mirakl_url,
+        "api_key": {"env": variable},
+        "shop_id": SHOP,
+        "offer_sku": "{outlet}-{sku}",
+        "batch": batch,
+        "file_lines": batch,
+        "calls": {f"{kind}{family}_s": 0 for kind in kinds for family in families},
+        "imports": {"wait_s": 20, "deadline_s": 3600},
+    }
+
+
+def _mirakl_seed(rows: Sequence[Row], shop: Mapping[str, Any]) -> dict[str, Any]:
+    codes = "OF24 OF02 OF03 OF04 PRI01 PRI02 PRI03 STO01 STO02 STO03 OF61 SH21 A01".split()
+    return {
+        "shops": [
+            {
+                "api_key": key_of(MIRAKL, ""),
+                "shop_id": SHOP,
+                "processing_s": 0.05,
+                "intervals": dict.fromkeys(codes),
+                **shop,
+            }
+        ],
+        "products": [{"sku": f"prod_{row.sku}", "title": f"Product {row.sku}"} for row in rows],
+    }

@@ -110,6 +110,7 @@ _WORDS = {
     "outlet_failed": "failed outlets",
     "plan_held": "held plans",
     "extract_changed": "extracts that look different",
+    "import_lost": "lost imports",
     "no_success": "channels without success",
     "test": "test",
 }

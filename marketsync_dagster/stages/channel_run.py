@@ -16,8 +16,10 @@ OUTCOMES = tuple(outcome.value for outcome in Outcome)
 """The right side of the channel law: their sum is `sent`."""
 
 
-ATTENTION = frozenset({"rows held", "held again", "refused rows"})
-"""States that are known and wait for a person: not red again, but not well either."""
+WAITING = "with the platform"
+"""The state of a channel some of whose rows the platform works on: green, and not settled."""
+ATTENTION = frozenset({"rows held", "held again", "refused rows", WAITING})
+"""States that are known and wait for a person or the platform: not red, but not well either."""
 
 
 PAUSED = "paused"
@@ -54,6 +56,14 @@ class ChannelRun:
 
     refused_before: int = 0
     """Rows that the platform refused earlier and that have not changed since: not sent again."""
+    imports: list[str] = field(default_factory=list)
+    """The platform's ids of imports with rows of this channel whose end is not known."""
+    untold: str = ""
+    """Why it cannot be learnt, where only a person can mend that."""
+    lost: list[str] = field(default_factory=list)
+    """Imports with rows of this channel that were given up in this run, and why, in words."""
+    sends: dict[str, int] = field(default_factory=dict)
+    """Import kind (empty: without imports) -> rows of the plan that are to go out."""
 
     @property
     def goes_out(self) -> bool:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from marketsync_dagster.ledger.calls import record_calls
 from marketsync_dagster.ledger.connections import ConnectionTest, record_test
+from marketsync_dagster.ledger.cursors import get_cursor, set_cursor
+from marketsync_dagster.ledger.engine import Ledger
 from marketsync_dagster.platforms.base import ConnectionResult
 from marketsync_dagster.platforms.registry import open_adapter
 from marketsync_dagster.push.calls import call_row
@@ -45,11 +47,31 @@ async def _test_all(
 
 async def _test(project: Project, account: str) -> ConnectionResult:
     try:
-        adapter = open_adapter(project.settings, account, channel=None, secrets=project.secrets)
+        adapter = open_adapter(
+            project.settings,
+            account,
+            channel=None,
+            secrets=project.secrets,
+            memory=_Memory(project.ledger),
+        )
         async with adapter:
             return await adapter.test_connection()
     except MarketSyncError as error:
         return ConnectionResult(False, scrub(error.message), scrub(error.next_step))
+
+
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """What platforms have told that may be asked for rarely, kept in the ledger."""
+
+    ledger: Ledger
+
+    def recall(self, name: str) -> str | None:
+        return get_cursor(self.ledger, name)
+
+    def keep(self, name: str, text: str) -> None:
+        with self.ledger.begin() as connection:
+            set_cursor(connection, name, text)
 
 
 def _keep(project: Project, account: str, result: ConnectionResult) -> ConnectionTest:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,19 +20,24 @@ from marketsync_dagster.config.load import dagster_home_of
 from marketsync_dagster.config.secrets import references
 from marketsync_dagster.ledger import alerts, upkeep
 from marketsync_dagster.ledger import tables as t
+from marketsync_dagster.ledger.imports import waiting_channels
 from marketsync_dagster.ledger.key_ages import credential_ages
 from marketsync_dagster.ledger.listings import pending_channels
 from marketsync_dagster.ledger.pauses import active_pauses
 from marketsync_dagster.ledger.plans import plans
+from marketsync_dagster.ledger.quota import closures
 from marketsync_dagster.ledger.sizes import folder_size, folders
 from marketsync_dagster.ledger.states import states_at
 from marketsync_dagster.platforms.registry import capabilities_of, target_of, target_of_channel
 from marketsync_dagster.platforms.urls import is_loopback
 from marketsync_dagster.stages import doctor_lines as lines
+from marketsync_dagster.stages.catalog import CATALOG_KEY
 from marketsync_dagster.stages.connections import probe_connections
 from marketsync_dagster.stages.doctor_lines import Line
+from marketsync_dagster.stages.vanished import vanished
 from marketsync_dagster.stages.verify import verify_prices
 from marketsync_dagster.values.errors import MarketSyncError
+from marketsync_dagster.values.gone import stays_step
 from marketsync_dagster.values.redact import scrub
 from marketsync_dagster.values.times import utcnow
 
@@ -87,11 +92,14 @@ def examine(
     newest = _newest_row(project)
     errors = {name: _secret_error(project, name) for name in accounts}
     found += [lines.key(name, settings.accounts[name].platform, errors[name]) for name in accounts]
+    closed = closures(project.ledger)
     asked = [name for name in accounts if not offline and errors[name] is None]
+    asked = [name for name in asked if name not in closed]  # a call may make it longer
     tell("asking the platforms")
     tests = dict(zip(asked, probe_connections(project, asked), strict=True)) if asked else {}
+    found += lines.closed({k: v for k, v in closed.items() if k.partition("/")[0] in accounts}, now)
     for name in accounts:
-        if errors[name] is None:
+        if errors[name] is None and (name not in closed or offline):
             test = tests[name][0] if name in tests else None
             said = None if test is None else (test.ok, test.message, test.next_step)
             found.append(lines.connection(name, said))
@@ -104,7 +112,8 @@ def examine(
         if age.account in accounts and not _is_local(target_of(settings.accounts[age.account]))
     ]
     found += _of_channels(project, channels, demo)
-    found += _verified(project, channels, 0 if offline else verify, offline=offline, tell=tell)
+    count = 0 if offline else verify
+    found += _verified(project, channels, count, closed, offline=offline, tell=tell)
     found += _decisions(project, channels)
     told = [str(target) for target in settings.alerts.targets]
     last = alerts.last_alerts(project.ledger, 1, ["test"])
@@ -260,7 +269,13 @@ def _acknowledged(project: Project) -> dict[tuple[str, str], dict[str, int]]:
 
 
 def _verified(
-    project: Project, channels: Sequence[Channel], count: int, *, offline: bool, tell: Tell
+    project: Project,
+    channels: Sequence[Channel],
+    count: int,
+    closed: Collection[str],
+    *,
+    offline: bool,
+    tell: Tell,
 ) -> Iterator[Line]:
     if not count and not offline:
         return  # --verify 0: somebody does not want to know
@@ -272,6 +287,10 @@ def _verified(
             continue
         if offline:
             yield lines.verified(one.words, one.push, 0, [], "no call was made (--offline)")
+            continue
+        if one.account in closed:
+            why = "the platform asked to be left alone"
+            yield lines.verified(one.words, one.push, 0, [], why)
             continue
         tell(f"reading {count} prices of {one.words}")
         try:
@@ -305,6 +324,10 @@ def _decisions(project: Project, channels: Sequence[Channel]) -> Iterator[Line]:
         names[at]: count for at, count in pending_channels(project.ledger).items() if at in names
     }
     yield lines.pending(waiting, "marketsync run partial_sync")
+    yield _gone(project, channels)
+    accounts = {one.account for one in channels}
+    if any(capabilities_of(project.settings.accounts[name]).async_import for name in accounts):
+        yield _imports(project, channels)
     yield from lines.paused(
         [
             one
@@ -312,6 +335,32 @@ def _decisions(project: Project, channels: Sequence[Channel]) -> Iterator[Line]:
             if any(one.covers(channel.outlet, channel.platform) for channel in channels)
         ]
     )
+
+
+def _gone(project: Project, channels: Sequence[Channel]) -> Line:
+    """What is for sale and no longer in the catalog of its outlet."""
+    found: dict[str, tuple[int, str, int | None]] = {}
+    steps: dict[str, str] = {}
+    for one in channels:
+        if project.frames.stamp(CATALOG_KEY, one.outlet) is None:
+            continue
+        catalog = project.frames.columns_of(CATALOG_KEY, one.outlet, ("sku",))["sku"]
+        target = target_of_channel(project.settings, project.settings.channels[one.index])
+        if skus := vanished(project, one.outlet, one.platform, target, catalog):
+            after = project.settings.outlets[one.outlet].extract.gone_after
+            found[one.words] = (len(skus), skus[0], after)
+            explain = f"marketsync explain --outlet {one.outlet} --platform {one.platform}"
+            steps[one.words] = stays_step(one.outlet, after) or f"{explain} --sku {skus[0]}"
+    return lines.gone(found, steps.__getitem__)
+
+
+def _imports(project: Project, channels: Sequence[Channel]) -> Line:
+    """What is with the platforms."""
+    at = {(one.outlet, one.platform): one for one in channels}
+    waiting = {at[key]: one for key, one in waiting_channels(project.ledger).items() if key in at}
+    run = min(waiting, key=lambda one: waiting[one].since).push if waiting else ""
+    named = {channel.words: one for channel, one in waiting.items()}
+    return lines.with_platform(named, utcnow(), run)
 
 
 def _newest_row(project: Project) -> str:

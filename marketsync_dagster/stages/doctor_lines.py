@@ -6,17 +6,20 @@ is `ok`, `warning` (it works, and somebody should know) or `missing` (not fit to
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Literal
 
 from marketsync_dagster.ledger.alerts import Alert
+from marketsync_dagster.ledger.imports import Waiting
 from marketsync_dagster.ledger.key_ages import CredentialAge
 from marketsync_dagster.ledger.pauses import Pause
+from marketsync_dagster.ledger.quota import Closure
 from marketsync_dagster.ledger.upkeep import Upkeep
-from marketsync_dagster.values.times import from_iso
+from marketsync_dagster.values.gone import stays_words
+from marketsync_dagster.values.times import from_iso, to_second
 from marketsync_dagster.values.words import counted
 
 State = Literal["ok", "warning", "missing"]
@@ -24,6 +27,7 @@ State = Literal["ok", "warning", "missing"]
 TEST_ROWS = 10
 """Rows that a channel has had acknowledged before it goes live."""
 TEST_DAYS = 30
+LONG_IMPORT = timedelta(hours=1)
 BACKUP_DAYS = 7
 CLOCK_S = 30.0
 LEAST_SHARE, LEAST_BYTES = 0.10, 1024**3
@@ -183,6 +187,19 @@ def connection(account: str, tested: tuple[bool, str, str] | None) -> Line:
     return Line("connection", account, "ok", message)
 
 
+def closed(asked: Mapping[str, Closure], now: datetime) -> list[Line]:
+    """Accounts, or families of their calls, that their platforms have asked to leave alone."""
+    if not asked:
+        return [Line("closed", "", "ok", "no platform wants to be left alone now")]
+    found = []
+    for name, one in asked.items():
+        until = to_second(now + timedelta(milliseconds=one.left_ms))
+        words = f"no call until {until}: the platform asked for it"
+        words += f" ({one.reason})" if one.reason else ""
+        found.append(Line("closed", name, "warning", words, "nothing: runs after that go on"))
+    return found
+
+
 def environment(
     account: str, *, configured: str, of_key: str, local: bool, pushes: Collection[str]
 ) -> Line:
@@ -272,6 +289,19 @@ def held(plans: Sequence[tuple[str, str]]) -> Line:
     return Line("held plans", "", "warning", words, f"marketsync plans show {plans[0][0]}")
 
 
+def gone(rows: Mapping[str, tuple[int, str, int | None]], at: Callable[[str], str]) -> Line:
+    """What is for sale and no longer in the extract: channel -> (how many, such as, gone_after);
+    `at`: what to do about a channel."""
+    name = "gone products"
+    if not rows:
+        return Line(name, "", "ok", "nothing is for sale that is no longer in its extract")
+    channel, (_, such, after) = min(rows.items(), key=lambda one: one[1][2] is not None)
+    count = sum(one for one, _, _ in rows.values())
+    more = f" (and {len(rows) - 1} more)" if len(rows) > 1 else ""
+    words = f"{channel}{more}: {counted(count, 'row')} listed, but no longer in the extract, such"
+    return Line(name, "", "warning", f"{words} as {such}: {stays_words(after)}", at(channel))
+
+
 def pending(rows: Mapping[str, int], run: str) -> Line:
     """Rows whose fate is not known, or that must go again: channel -> how many."""
     if not rows:
@@ -279,6 +309,19 @@ def pending(rows: Mapping[str, int], run: str) -> Line:
     named = ", ".join(f"{count:,} of {channel}" for channel, count in rows.items())
     words = f"unknown, or to be sent again: {named}"
     return Line("pending rows", "", "warning", words, run)
+
+
+def with_platform(waiting: Mapping[str, Waiting], now: datetime, run: str) -> Line:
+    """Imports whose ends are not known: channel -> what it waits for. `run` goes on asking."""
+    if not waiting:
+        return Line("imports", "", "ok", "every import has ended")
+    channel, oldest = min(waiting.items(), key=lambda one: one[1].since)
+    more = f" (and {len(waiting) - 1} more)" if len(waiting) > 1 else ""
+    asked = f"last asked for at {oldest.looked_at}" if oldest.looked_at else "not asked for yet"
+    words = f"{channel}{more} since {oldest.since}, {asked}"
+    if now - from_iso(oldest.since) <= LONG_IMPORT:
+        return Line("imports", "", "ok", f"with the platform: {words}")
+    return Line("imports", "", "warning", f"with the platform for long: {words}", run)
 
 
 def paused(pauses: Sequence[Pause]) -> list[Line]:

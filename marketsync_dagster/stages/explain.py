@@ -7,15 +7,30 @@ from typing import Any
 
 import orjson
 
-from marketsync_dagster.ledger import extracts, identity, pauses, plans, traces
+from marketsync_dagster.ledger import (
+    extracts,
+    identity,
+    imports,
+    pauses,
+    plans,
+    reconciliation,
+    traces,
+)
+from marketsync_dagster.ledger.pushes import WAITING
+from marketsync_dagster.ledger.reconciliation import Said
 from marketsync_dagster.pos.files import archived
+from marketsync_dagster.push.drift import Rules, quantity_told
 from marketsync_dagster.push.plan import rows_of_sku
+from marketsync_dagster.stages.catalog import CATALOG_KEY
 from marketsync_dagster.stages.extract import REJECTS_KEY
 from marketsync_dagster.stages.feed import feed_key
 from marketsync_dagster.stages.mapping import mapping_key
 from marketsync_dagster.stages.project import Project
+from marketsync_dagster.stages.shown import rules_of
 from marketsync_dagster.values.errors import PlanError, UsageError
+from marketsync_dagster.values.gone import stays_step, stays_words
 from marketsync_dagster.values.money import format_minor
+from marketsync_dagster.values.outcomes import Outcome, StockStatus
 
 EVENTS = 5
 """How many earlier changes are told."""
@@ -40,6 +55,9 @@ def explain(project: Project, outlet: str, platform: str, sku: str) -> dict[str,
     extract_id = told.get("extract_id") or (listing or feed or {}).get("extract_id")
     extract_id = extract_id or _newest_extract(project, outlet)
     line = listing["line"] if listing else (mapping or {}).get("line")
+    rules = rules_of(project.settings.accounts[channel.account])
+    gone = mapping is None and not rejects and _is_gone(project, outlet, listing)
+    gone_after = project.settings.outlets[outlet].extract.gone_after
     holder = None
     if listing is not None and (feed or {}).get("platform_id") != listing["platform_id"]:
         # its product may have got another SKU, whose price is what is shown
@@ -50,24 +68,47 @@ def explain(project: Project, outlet: str, platform: str, sku: str) -> dict[str,
         "account": channel.account,
         "sku": sku,
         "paused": _paused(project, outlet, platform),
-        "live": None if holder else _live(listing),
+        "live": None if holder else _live(listing, rules),
         "told_since_as": holder,
-        "last_sent": _last_sent(listing),
+        "last_sent": _last_sent(listing, rules),
+        "read_back": _read_back(project, outlet, platform, sku),
         "push": _push(project, listing),
         "batch": _batch(project, listing),
         "plan": plan,
         "pricing": _pricing(plan, feed),
         "mapping": _mapping(listing, mapping, plan),
         "source": None if _was_read_back(listing) else _source(project, extract_id, line),
-        "feed_now": _feed_now(feed),
+        "feed_now": _feed_now(feed, rules),
+        "gone": f"no longer in the extract: {stays_words(gone_after)}" if gone else None,
         "rejects": rejects,
-        "history": _history(project, outlet, platform, sku),
+        "history": _history(project, outlet, platform, sku, rules),
         "next_step": (
             f"marketsync explain --outlet {outlet} --platform {platform} --sku {holder}"
             if holder
-            else _next_step(listing, mapping, rejects)
+            else (gone and stays_step(outlet, gone_after))
+            or _next_step(listing, mapping, rejects)
+            or _ask(listing)
         ),
     }
+
+
+def _is_gone(project: Project, outlet: str, listing: dict[str, Any] | None) -> bool:
+    """Whether the platform sells what the newest catalog of the outlet has no more."""
+    if listing is None or listing["ack_price_minor"] is None:
+        return False
+    if listing["ack_stock_status"] == StockStatus.OUT_OF_STOCK.value:
+        return False
+    if project.frames.stamp(CATALOG_KEY, outlet) is None:
+        return False
+    return not project.frames.rows_of(CATALOG_KEY, outlet, listing["sku"])
+
+
+def _ask(listing: dict[str, Any] | None) -> str:
+    """What to do about a row that is with the platform."""
+    if listing is None or listing["outcome"] != Outcome.ACCEPTED_ASYNC.value:
+        return ""
+    outlet, platform = listing["outlet"], listing["platform"]
+    return f"the next run asks for it: marketsync run push_{platform} --outlet {outlet}"
 
 
 def _was_read_back(listing: dict[str, Any] | None) -> bool:
@@ -99,7 +140,18 @@ def _paused(project: Project, outlet: str, platform: str) -> str | None:
     return pause.words if pause else None
 
 
-def _live(listing: dict[str, Any] | None) -> dict[str, Any] | None:
+def _quantity(row: dict[str, Any], rules: Rules, prefix: str = "") -> int | None:
+    """The quantity that the platform was, or will be, told; None: it is told none."""
+    if not rules.by_quantity:
+        return None
+    quantity = row[f"{prefix}quantity"]
+    said = Said(
+        None, None, row[f"{prefix}stock_status"], None if quantity is None else int(quantity)
+    )
+    return quantity_told(said, rules)
+
+
+def _live(listing: dict[str, Any] | None, rules: Rules) -> dict[str, Any] | None:
     """What the platform has acknowledged; None: nothing."""
     if listing is None or listing["ack_price_minor"] is None:
         return None
@@ -108,20 +160,31 @@ def _live(listing: dict[str, Any] | None) -> dict[str, Any] | None:
         "price_minor": listing["ack_price_minor"],
         "currency": listing["ack_currency"],
         "stock_status": listing["ack_stock_status"],
+        "quantity": _quantity(listing, rules, "ack_"),
         "acknowledged_at": listing["ack_at"],
     }
 
 
-def _last_sent(listing: dict[str, Any] | None) -> dict[str, Any] | None:
+def _last_sent(listing: dict[str, Any] | None, rules: Rules) -> dict[str, Any] | None:
     if listing is None:
         return None
     return {
         "price": format_minor(listing["price_minor"], listing["currency"]),
         "stock_status": listing["stock_status"],
+        "quantity": _quantity(listing, rules),
         "outcome": listing["outcome"],
         "message": listing["message"],
         "at": listing["updated_at"],
     }
+
+
+def _read_back(project: Project, outlet: str, platform: str, sku: str) -> dict[str, Any] | None:
+    """What the platform showed when it was read last; None: it was never read."""
+    found = reconciliation.verdict_of(project.ledger, outlet, platform, sku)
+    if found is None:
+        return None
+    names = "verdict expected shown reason platform_sku at since".split()
+    return {name: found[name] for name in names}
 
 
 def _push(project: Project, listing: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -151,6 +214,26 @@ def _batch(project: Project, listing: dict[str, Any] | None) -> dict[str, Any] |
         "answered_at": batch["answered_at"],
         "outcomes": orjson.loads(batch["outcomes"]),
         "message": batch["message"],
+        "import": _import(project, batch["push_id"], batch["number"]),
+    }
+
+
+def _import(project: Project, push_id: str, number: int) -> dict[str, Any] | None:
+    """The import that a batch went out in; None: the platform takes none."""
+    found = imports.import_of(project.ledger, push_id, number)
+    if found is None:
+        return None
+    return {
+        "import_id": found["import_id"],
+        "kind": found["kind"],
+        "state": WAITING if found["state"] in imports.OPEN else found["state"],
+        "rows": found["items"],
+        "started_at": found["started_at"],
+        "asked_for": found["looks"],
+        "last_asked_at": found["looked_at"],
+        "ended_at": found["ended_at"],
+        "lines_in_error": found["lines_in_error"],
+        "message": found["message"],
     }
 
 
@@ -235,23 +318,27 @@ def _source(project: Project, extract_id: str | None, line: Any) -> dict[str, An
     }
 
 
-def _feed_now(feed: dict[str, Any] | None) -> dict[str, Any] | None:
+def _feed_now(feed: dict[str, Any] | None, rules: Rules) -> dict[str, Any] | None:
     """What the platform should show by the feed as it is stored now."""
     if feed is None:
         return None
     return {
         "price": format_minor(int(feed["price_minor"]), feed["currency"]),
         "stock_status": feed["stock_status"],
+        "quantity": _quantity(feed, rules),
         "line": feed["line"],
     }
 
 
-def _history(project: Project, outlet: str, platform: str, sku: str) -> list[dict[str, Any]]:
+def _history(
+    project: Project, outlet: str, platform: str, sku: str, rules: Rules
+) -> list[dict[str, Any]]:
     return [
         {
             "at": event["at"],
             "price": format_minor(event["price_minor"], event["currency"]),
             "stock_status": event["stock_status"],
+            "quantity": _quantity(event, rules),
             "outcome": event["outcome"],
             "message": event["message"],
             "push_id": event["push_id"],

@@ -9,6 +9,7 @@ from marketsync_dagster.catalog.schemas import FEED, validate
 from marketsync_dagster.config.settings import Channel
 from marketsync_dagster.stages.catalog import CATALOG_KEY
 from marketsync_dagster.stages.mapping import mapping_key
+from marketsync_dagster.stages.offers import offers_key, offers_stamp
 from marketsync_dagster.stages.project import (
     Numbers,
     Project,
@@ -46,17 +47,20 @@ def _build(project: Project, platform: str, outlet: str, channel: Channel) -> St
     catalog_stamp = project.frames.stamp(CATALOG_KEY, outlet)
     mapping_stamp = project.frames.stamp(mapping_key(platform), outlet)
     stamp = project.frames.stamp(feed_key(platform), outlet)
+    offered = offers_stamp(project, platform, outlet, channel)
     inputs = fingerprint(
         catalog_stamp.fingerprint if catalog_stamp else "",
         mapping_stamp.fingerprint if mapping_stamp else "",
         channel.pricing.model_dump(mode="json"),
         channel.stock.model_dump(mode="json"),
+        *((offered.fingerprint,) if offered else ()),
     )
     if stamp and stamp.inputs == inputs:
         return StageResult(outlet, True, "unchanged", numbers=dict(stamp.numbers))
     catalog = project.frames.read(CATALOG_KEY, outlet)
     mapping = project.frames.read(mapping_key(platform), outlet)
-    feed = build_feed(catalog, mapping, channel)
+    offers = project.frames.read(offers_key(platform), outlet) if offered else None
+    feed = build_feed(catalog, mapping, channel, offers)
     validate(FEED, feed, what=f"the {platform} price feed of {outlet}")
     statuses = feed["stock_status"].value_counts()
     numbers: Numbers = {

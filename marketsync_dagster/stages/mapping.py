@@ -1,33 +1,37 @@
-"""The stages `<platform>/platform_catalog` and `<platform>/sku_mapping`: whose product is whose.
+"""The stage `<platform>/sku_mapping`: whose product is whose.
 
-The platform's catalogue belongs to an account's catalog scope and is read once for all outlets
-that share it, by `refresh_mappings`; the mapping of an outlet uses the copy that was stored.
+What the platform lists is read by `stages.platform_catalog`; the mapping of an outlet uses the
+copy that was stored.
 """
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from marketsync_dagster.catalog.mapping import coverage, map_skus, unused_rows
+from marketsync_dagster.catalog.arrow import pc, text
+from marketsync_dagster.catalog.mapping import ASK, coverage, map_skus, not_asked, unused_rows
 from marketsync_dagster.catalog.mapping_file import MappingRow, read_mapping_file
+from marketsync_dagster.catalog.offers import offer_name
 from marketsync_dagster.catalog.schemas import PLATFORM_CATALOG, SKU_MAPPING, conform, validate
 from marketsync_dagster.config.settings import Channel
 from marketsync_dagster.ledger import mappings
-from marketsync_dagster.ledger.calls import record_calls
-from marketsync_dagster.platforms.base import Call, PlatformError
-from marketsync_dagster.platforms.registry import capabilities_of, open_adapter
-from marketsync_dagster.push.calls import call_row
-from marketsync_dagster.push.pacing import Pacer, Stop
-from marketsync_dagster.stages import project as driver
+from marketsync_dagster.platforms.registry import capabilities_of
 from marketsync_dagster.stages.catalog import CATALOG_KEY, IDENTITY
+from marketsync_dagster.stages.offers import offers_key, offers_stamp
+from marketsync_dagster.stages.platform_catalog import (
+    asked_key,
+    platform_catalog_key,
+    stored_platform_catalog,
+    unasked,
+)
 from marketsync_dagster.stages.project import Project, StageResult, each_outlet, fingerprint
 
 NO_CHANNEL = "no channel"
+EXAMPLES = 3
 
 
 def stage_name(platform: str) -> str:
@@ -36,74 +40,6 @@ def stage_name(platform: str) -> str:
 
 def mapping_key(platform: str) -> tuple[str, str]:
     return (platform, "sku_mapping")
-
-
-def platform_catalog_key(platform: str) -> tuple[str, str]:
-    """One frame per catalog scope; the scope stands where other frames have the outlet."""
-    return (platform, "platform_catalog")
-
-
-def refresh_platform_catalog(project: Project, platform: str) -> StageResult:
-    """Read what the platform lists, once for each catalog scope, and store it.
-
-    The result has outlet "" and the figures of all scopes; a scope that cannot be read keeps its
-    last good copy and makes the result bad.
-    """
-    settings = project.settings
-    scopes: dict[str, str] = {}
-    for channel in settings.channels_of(platform).values():
-        if capabilities_of(settings.accounts[channel.account]).read_catalog:
-            scopes.setdefault(settings.scope_of(channel.account), channel.account)
-    numbers, problems, next_step = {"rows": 0, "calls": 0, "scopes": len(scopes)}, [], ""
-    for scope, account in scopes.items():
-        try:
-            rows = asyncio.run(_read_catalog(project, account, numbers))
-        except Exception as error:  # noqa: BLE001 - one bad scope must not stop the others
-            bad = driver.failure(f"{platform}_platform_catalog", scope, error)
-            problems.append(f"{scope}: {bad.reason}")
-            next_step = bad.next_step
-            if isinstance(error, PlatformError):
-                numbers["calls"] += len(error.calls)
-                _log_calls(project, account, error.calls)
-            continue
-        frame = conform(PLATFORM_CATALOG, rows.drop_duplicates("platform_id", ignore_index=True))
-        validate(PLATFORM_CATALOG, frame, what=f"the catalogue of {platform} ({scope})")
-        numbers["rows"] += len(frame)
-        project.frames.write(
-            platform_catalog_key(platform), scope, frame, inputs="", numbers={"rows": len(frame)}
-        )
-    state = "failed" if problems else "done"
-    return StageResult("", not problems, state, "; ".join(problems), next_step, dict(numbers))
-
-
-async def _read_catalog(project: Project, account: str, numbers: dict[str, int]) -> pd.DataFrame:
-    """All products that the platform lists for an account; `numbers["calls"]` counts the calls."""
-    pacer = Pacer(project.ledger, account, project.settings.accounts[account].quota, Stop())
-    await pacer.open()
-    rows: list[dict[str, str | None]] = []
-    adapter = open_adapter(project.settings, account, channel=None, secrets=project.secrets)
-    async with adapter:
-        async for page in adapter.read_catalog(pace=pacer.slot):
-            rows += page.rows
-            numbers["calls"] += len(page.calls)
-            await asyncio.to_thread(_log_calls, project, account, page.calls)
-    columns = list(PLATFORM_CATALOG.columns)
-    return pd.DataFrame(rows, columns=columns)
-
-
-def _log_calls(project: Project, account: str, calls: Sequence[Call]) -> None:
-    rows = [call_row(account, call) for call in calls]
-    with project.ledger.begin() as connection:
-        record_calls(connection, rows)
-
-
-def stored_platform_catalog(project: Project, account: str) -> pd.DataFrame | None:
-    """What the platform listed when it was last read; None: never, or it cannot be read."""
-    platform = project.settings.accounts[account].platform
-    key, scope = platform_catalog_key(platform), project.settings.scope_of(account)
-    if project.frames.stamp(key, scope) is None:
-        return None
-    return project.frames.read(key, scope)
 
 
 def map_outlets(project: Project, platform: str, outlets: Sequence[str]) -> list[StageResult]:
@@ -123,29 +59,79 @@ def _map(project: Project, platform: str, outlet: str, channel: Channel) -> Stag
     scope = project.settings.scope_of(channel.account)
     catalog_stamp = project.frames.stamp(CATALOG_KEY, outlet)
     listed_stamp = project.frames.stamp(platform_catalog_key(platform), scope)
+    asked_stamp = project.frames.stamp(asked_key(platform), scope)
     stamp = project.frames.stamp(mapping_key(platform), outlet)
     synced = mappings.synced_ids(project.ledger, scope)
     path = mapping_path(project, channel)
+    account = project.settings.accounts[channel.account]
+    offered = offers_stamp(project, platform, outlet, channel)
     inputs = fingerprint(
         catalog_stamp.parts.get(IDENTITY, catalog_stamp.fingerprint) if catalog_stamp else "",
         listed_stamp.fingerprint if listed_stamp else "",
         hashlib.sha256(path.read_bytes()).hexdigest() if path and path.is_file() else str(path),
         synced,
         channel.mapping.model_dump(mode="json"),
+        *((offer_name(account, channel), offered.fingerprint) if offered else ()),
+        *((asked_stamp.fingerprint,) if asked_stamp else ()),
     )
     if stamp and stamp.inputs == inputs:
-        return StageResult(outlet, True, "unchanged", numbers=dict(stamp.numbers))
+        words = _words(project, platform, channel, offered=offered is not None)
+        return StageResult(outlet, True, "unchanged", words, numbers=dict(stamp.numbers))
     catalog = project.frames.read(CATALOG_KEY, outlet)
-    mapping, unused = mapping_of(project, platform, outlet, channel, catalog)
+    offers = project.frames.read(offers_key(platform), outlet) if offered else None
+    mapping, unused = mapping_of(project, platform, outlet, channel, catalog, offers)
     numbers = coverage(mapping, unused=unused)
+    if waits := int((mapping["reason"] == not_asked(platform)).sum()):
+        numbers["not_asked"] = waits
+    if offers is not None:
+        listed = stored_platform_catalog(project, channel.account)
+        numbers["other_category"] = len(other_categories(mapping, offers, listed))
     project.frames.write(mapping_key(platform), outlet, mapping, inputs=inputs, numbers=numbers)
-    return StageResult(outlet, True, "done", numbers=numbers)
+    words = _words(project, platform, channel, offered=offered is not None)
+    return StageResult(outlet, True, "done", words, numbers=numbers)
+
+
+def _words(project: Project, platform: str, channel: Channel, *, offered: bool) -> str:
+    """What is said of a mapping that was made."""
+    said = _other_category(project, platform, channel) if offered else ""
+    stamp = project.frames.stamp(mapping_key(platform), channel.outlet)
+    if stamp is not None and (rows := int(stamp.numbers.get("not_asked", 0))):
+        have = "row has" if rows == 1 else "rows have"
+        asks = f"{rows:,} {have} no platform id: {platform} was not asked yet; {ASK} asks it"
+        said = "; ".join(filter(None, [asks, said]))
+    return said
+
+
+def _other_category(project: Project, platform: str, channel: Channel) -> str:
+    """What is said of products that the platform has in another category than the file says."""
+    key, outlet = mapping_key(platform), channel.outlet
+    stamp = project.frames.stamp(key, outlet)
+    if stamp is None or not (count := int(stamp.numbers.get("other_category", 0))):
+        return ""
+    found = other_categories(
+        project.frames.read(key, outlet),
+        project.frames.read(offers_key(platform), outlet),
+        stored_platform_catalog(project, channel.account),
+    )
+    some = [
+        f"{row.sku} ({row.shown!r}, not {row.category_code!r})"
+        for row in found.head(EXAMPLES).itertuples(index=False)
+    ]
+    are = "product is" if count == 1 else "products are"
+    return f"{count} {are} in another category there than the file says: {', '.join(some)}"
 
 
 def mapping_of(
-    project: Project, platform: str, outlet: str, channel: Channel, catalog: pd.DataFrame
+    project: Project,
+    platform: str,
+    outlet: str,
+    channel: Channel,
+    catalog: pd.DataFrame,
+    offers: pd.DataFrame | None = None,
 ) -> tuple[pd.DataFrame, int]:
-    """The SKU_MAPPING of a catalog, and how many rows of the maintained file it does not use."""
+    """The SKU_MAPPING of a catalog, and how many rows of the maintained file it does not use.
+
+    `offers`: the OFFERS of the same catalog, on platforms that have them."""
     account = project.settings.accounts[channel.account]
     path = mapping_path(project, channel)
     file_rows: list[MappingRow] = read_mapping_file(path) if path else []
@@ -161,6 +147,9 @@ def mapping_of(
         platform=platform,
         outlet=outlet,
         account=channel.account,
+        offer_name=offer_name(account, channel),
+        offers=offers,
+        unasked=unasked(project, channel.account, catalog),
     )
     validate(SKU_MAPPING, mapping, what=f"the {platform} SKU mapping of {outlet}")
     return mapping, unused_rows(catalog, file_rows)
@@ -169,3 +158,19 @@ def mapping_of(
 def mapping_path(project: Project, channel: Channel) -> Path | None:
     """The maintained mapping file of a channel; None: it has none."""
     return project.settings.root / channel.mapping.file if channel.mapping.file else None
+
+
+def other_categories(
+    mapping: pd.DataFrame, offers: pd.DataFrame, listed: pd.DataFrame | None
+) -> pd.DataFrame:
+    """Products that the platform has in another category than the maintained file says: sku, line,
+    category, category_code (the file's), shown (the platform's)."""
+    columns = ["sku", "line", "category", "category_code"]
+    if listed is None:
+        return offers.head(0)[columns].assign(shown=offers.head(0)["category_code"])
+    told = listed[listed["category"].notna()]
+    at = pc.index_in(text(mapping["platform_id"]), text(told["platform_id"]), skip_nulls=True)
+    shown = pd.Series(text(told["category"]).take(at).to_pandas(), dtype="str")
+    found = offers[columns].assign(shown=shown.to_numpy())
+    both = found["shown"].notna() & found["category_code"].notna()
+    return found[both & (found["shown"] != found["category_code"])].reset_index(drop=True)

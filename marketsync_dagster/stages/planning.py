@@ -19,11 +19,15 @@ from marketsync_dagster.config.settings import Account, Channel
 from marketsync_dagster.ledger import extracts, identity, listings, plans, pushes
 from marketsync_dagster.ledger.pauses import Pause, active_pauses, pause_of
 from marketsync_dagster.ledger.plans import PlanRecord
+from marketsync_dagster.ledger.products import offered_fingerprints
+from marketsync_dagster.platforms.base import Capabilities
 from marketsync_dagster.platforms.registry import capabilities_of, target_of_channel
-from marketsync_dagster.push import decisions, replacing
+from marketsync_dagster.push import decisions, renaming, replacing
+from marketsync_dagster.push.kinds import Imports
 from marketsync_dagster.push.plan import Base, Plan, PlanOptions, make_plan, rows_to_parquet
 from marketsync_dagster.push.recovery import recover_if_free
 from marketsync_dagster.push.window import load_window
+from marketsync_dagster.stages import forecasting
 from marketsync_dagster.stages import project as driver
 from marketsync_dagster.stages.channel_run import ROWS, ChannelRun, lease_name, stage_name
 from marketsync_dagster.stages.feed import NO_CHANNEL, feed_key
@@ -184,17 +188,40 @@ def draw_plan(
         guard=channel.guard,
         catalog_rows=catalog_rows,
         compare_quantity=capabilities.push_quantity,
+        imports=_imports(project, platform, outlet, capabilities, rows, len(rows) < len(feed)),
         allow_older=extract.time_source == "forced",
         window=window,
-        judge=lambda plan: replacing.judge(plan, known, capabilities, channel.guard),
+        judge=lambda plan: [
+            *replacing.judge(plan, known, capabilities, channel.guard),
+            *renaming.judge(plan, known, capabilities),
+        ],
         told_last=lambda: identity.told_last(
             project.ledger, outlet, platform, base.target, base.account
         ),
+        doubtful=lambda: listings.doubtful(project.ledger, outlet, platform),
     )
     plan = replacing.widen(lambda asked: draw(options=asked), options, capabilities)
     if pause := pause_now(project, outlet, platform):
         plan.set_aside(pause)
     return plan
+
+
+def _imports(
+    project: Project,
+    platform: str,
+    outlet: str,
+    capabilities: Capabilities,
+    rows: pd.DataFrame,
+    some: bool,
+) -> Imports | None:
+    """What the plan of these rows (`some` of the feed's) has to know of imports; None: nothing."""
+    if not capabilities.async_import:
+        return None
+    offered: dict[str, str] = {}
+    if capabilities.offer_details:
+        skus = rows["sku"].tolist() if some else None
+        offered = offered_fingerprints(project.ledger, outlet, platform, skus)
+    return Imports(capabilities.price_import, capabilities.stock_import, offered)
 
 
 def _compared(
@@ -243,7 +270,11 @@ def _take_up(
         return _disabled(plan.outlet, plan.id, counts, reason)
     words = f"approved by {plan.decided_by}: {plan.decided_reason}"
     return ChannelRun(
-        plan.outlet, "approved", plan.id, reason=words, counts=counts, last_push=last_push
+        *(plan.outlet, "approved", plan.id),
+        reason=words,
+        counts=counts,
+        last_push=last_push,
+        sends=forecasting.sends_of_record(project.settings, plan),
     )
 
 
@@ -296,15 +327,17 @@ def _keep(project: Project, channel: Channel, plan: Plan) -> ChannelRun:
         )
     record = _record_of(project, plan, "held" if held else "planned")
     plans.save_plan(project.ledger, record)
-    words = _words(plan) if held_rows or held else ""
+    waits = held_rows or held
+    words = _words(plan) if waits or any(one.rule == renaming.RULE for one in plan.findings) else ""
     run = ChannelRun(
         base.outlet,
         ("held again" if reported else "held") if held else "planned",
         record.id,
         reason=f"held: {words}" if held else words,
-        next_step=_commands(record.id) if words else "",
+        next_step=_commands(record.id) if waits else "",
         counts=counts,
         reported=reported,
+        sends=forecasting.sends_of(project.settings, plan),
     )
     account = project.settings.accounts[channel.account]
     reason = "" if held else switched_off(account, channel, plan.options)
@@ -325,6 +358,11 @@ def switched_off(account: Account, channel: Channel, options: PlanOptions) -> st
         return "push_enabled is not true for this channel in the configuration"
     if options.automatic and not channel.auto_push:
         return "auto_push is not true for this channel in the configuration"
+    return of_another_run(account, channel, options)
+
+
+def of_another_run(account: Account, channel: Channel, options: PlanOptions) -> str:
+    """Why this run leaves a channel to another one, empty if it does not."""
     if options.account and options.account != channel.account:
         return f"this run is for the account {options.account}"
     if not options.account and options.schedule in account.schedules:
@@ -346,9 +384,7 @@ def _disabled(outlet: str, plan_id: str, counts: dict[str, int], reason: str) ->
 
 def _record_of(project: Project, plan: Plan, state: str) -> PlanRecord:
     base, counts = plan.base, plan.counts()
-    account = project.settings.accounts[base.account]
-    size = capabilities_of(account).batch_items
-    to_send = len(plan.to_send)
+    goes = plan.to_send if state == "planned" else plan.rows
     findings = [dataclasses.asdict(finding) for finding in plan.findings]
     return PlanRecord(
         id=plans.new_plan_id(),
@@ -371,7 +407,7 @@ def _record_of(project: Project, plan: Plan, state: str) -> PlanRecord:
         unchanged=counts["unchanged"],
         deselected=counts["deselected"],
         to_send=counts["sent"],
-        calls=-(-(len(plan.rows) if state != "planned" else to_send) // size),
+        calls=forecasting.of_rows(project.settings, base.account, goes).calls,
         verdict=orjson.dumps(findings).decode(),
         rows=rows_to_parquet(plan.rows),
     )

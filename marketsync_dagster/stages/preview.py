@@ -12,9 +12,11 @@ import pandas as pd
 
 from marketsync_dagster.catalog.arrow import among
 from marketsync_dagster.catalog.feed import build_feed
+from marketsync_dagster.catalog.mapping import not_asked
 from marketsync_dagster.catalog.schemas import FEED, validate
-from marketsync_dagster.ledger import extracts, listings
+from marketsync_dagster.ledger import extracts, listings, plans
 from marketsync_dagster.ledger.extracts import ExtractRecord
+from marketsync_dagster.push import decisions
 from marketsync_dagster.push.plan import Plan, PlanOptions
 from marketsync_dagster.stages.arrivals import opened
 from marketsync_dagster.stages.catalog import (
@@ -35,6 +37,8 @@ from marketsync_dagster.stages.extract import (
 from marketsync_dagster.stages.extract_records import differences_of, record_of, weighty
 from marketsync_dagster.stages.extract_work import chosen_for, plan_work
 from marketsync_dagster.stages.mapping import mapping_of
+from marketsync_dagster.stages.named import Row, stored_rows, why_not
+from marketsync_dagster.stages.offers import offers_of
 from marketsync_dagster.stages.passed_over import (
     ahead_words,
     files_of_no_outlet,
@@ -43,6 +47,8 @@ from marketsync_dagster.stages.passed_over import (
 )
 from marketsync_dagster.stages.planning import draw_plan
 from marketsync_dagster.stages.project import Project
+from marketsync_dagster.stages.standing import has_changed
+from marketsync_dagster.stages.vanished import vanished
 from marketsync_dagster.values.errors import UsageError
 
 
@@ -55,6 +61,8 @@ class _Now:
     rejected: dict[str, int] = field(default_factory=dict)
     """Reason -> rows."""
     notes: list[str] = field(default_factory=list)
+    rejects: pd.DataFrame | None = None
+    """REJECTS of what was read just now; None: the stored ones stand."""
 
 
 def preview(project: Project, outlet: str, platform: str, options: PlanOptions) -> Plan:
@@ -63,7 +71,7 @@ def preview(project: Project, outlet: str, platform: str, options: PlanOptions) 
     Raises UsageError where the outlet has no channel on the platform, and whatever is wrong with
     its extract, mapping file or ledger.
     """
-    feed, now = _feed_now(project, outlet, platform)
+    feed, mapping, now = _feed_now(project, outlet, platform)
     channel = project.settings.channel(outlet, platform)
     assert channel is not None
     plan = draw_plan(
@@ -77,6 +85,19 @@ def preview(project: Project, outlet: str, platform: str, options: PlanOptions) 
         catalog_rows=len(now.catalog),
     )
     plan.rejected, plan.notes = now.rejected, now.notes
+    plan.not_asked = int((mapping["reason"] == not_asked(platform)).sum())
+    for sku in options.skus:
+        if not feed["sku"].eq(sku).any():
+            rejects = stored_rows(project, REJECTS_KEY, outlet, sku)
+            if now.rejects is not None:
+                rejects = named_rows(now.rejects, sku)
+            why = why_not(outlet, platform, sku, named_rows(mapping, sku), rejects)
+            plan.not_sent.append((why.words, why.next_step))
+    plan.approved = _approved(project, plan)
+    rejected = None if now.rejects is None else now.rejects["sku"]
+    plan.vanished = vanished(
+        project, outlet, platform, plan.base.target, now.catalog["sku"], rejected
+    )
     unmapped = now.catalog["sku"][~among(now.catalog["sku"], feed["sku"])]
     if len(unmapped):
         known = listings.load_listings(project.ledger, outlet, platform)
@@ -85,15 +106,34 @@ def preview(project: Project, outlet: str, platform: str, options: PlanOptions) 
     return plan
 
 
+def _approved(project: Project, plan: Plan) -> str:
+    """The approved plan that the next push takes up instead of `plan`; empty without one."""
+    base = plan.base
+    found = plans.latest_plan(project.ledger, base.outlet, base.platform, ("approved",))
+    if found is None or has_changed(project, found):
+        return ""
+    return "" if decisions.has_moved(project.ledger, found, base.extract_id) else found.id
+
+
 def feed_now(
     project: Project, outlet: str, platform: str
 ) -> tuple[pd.DataFrame, pd.DataFrame, ExtractRecord]:
     """(FEED, CATALOG, extract) of a channel from the newest extract, mapping and settings."""
-    feed, now = _feed_now(project, outlet, platform)
+    feed, _, now = _feed_now(project, outlet, platform)
     return feed, now.catalog, now.record
 
 
-def _feed_now(project: Project, outlet: str, platform: str) -> tuple[pd.DataFrame, _Now]:
+def named_rows(frame: pd.DataFrame, sku: str) -> list[Row]:
+    """The rows of one SKU, null as None."""
+    rows = frame[frame["sku"].eq(sku).fillna(False).to_numpy(dtype=bool)].astype(object)
+    found = rows.where(rows.notna(), None).to_dict(orient="records")
+    return [{str(name): value for name, value in row.items()} for row in found]
+
+
+def _feed_now(
+    project: Project, outlet: str, platform: str
+) -> tuple[pd.DataFrame, pd.DataFrame, _Now]:
+    """(FEED, SKU_MAPPING, what was read) of a channel as a run would make them now."""
     channel = project.settings.channel(outlet, platform)
     if channel is None:
         raise UsageError(
@@ -101,10 +141,11 @@ def _feed_now(project: Project, outlet: str, platform: str) -> tuple[pd.DataFram
             f"channels: add one to {project.settings.file.name}",
         )
     now = _catalog_now(project, outlet)
-    mapping, _ = mapping_of(project, platform, outlet, channel, now.catalog)
-    feed = build_feed(now.catalog, mapping, channel)
+    offers = offers_of(project, platform, outlet, channel, now.catalog)
+    mapping, _ = mapping_of(project, platform, outlet, channel, now.catalog, offers)
+    feed = build_feed(now.catalog, mapping, channel, offers)
     validate(FEED, feed, what=f"the {platform} price feed of {outlet}")
-    return feed, now
+    return feed, mapping, now
 
 
 def _catalog_now(project: Project, outlet: str) -> _Now:
@@ -137,14 +178,14 @@ def _catalog_now(project: Project, outlet: str) -> _Now:
         newest = record_of(reading, *steps[-1])
         notes += differences_of(project, reading, *steps[-1])
         notes += [*steps[-1][1].warnings, *ahead_words(newest)]
-    reasons = reasons_of(pd.concat(rejects))
+    refused = pd.concat(rejects, ignore_index=True)
+    reasons = reasons_of(refused)
     before = _stored_catalog(project, outlet)
     if coverage == "full":
-        refused = pd.concat(rejects, ignore_index=True)
         catalog, _ = full_catalog(project, outlet, frame, refused, before, newest.id)
-        return _Now(catalog, newest, reasons, notes)
+        return _Now(catalog, newest, reasons, notes, refused)
     changes = named_catalog(frame, newest.id, project.settings.outlets[outlet].extract.brands)
-    return _Now(merge_delta(changes, before), newest, reasons, notes)
+    return _Now(merge_delta(changes, before), newest, reasons, notes, refused)
 
 
 def _stored_catalog(project: Project, outlet: str) -> pd.DataFrame | None:

@@ -22,13 +22,16 @@ from marketsync_dagster.ledger.pauses import active_pauses, pause_of
 from marketsync_dagster.platforms.base import Adapter, Answer, ItemResult, ProductItem
 from marketsync_dagster.platforms.registry import capabilities_of, open_adapter
 from marketsync_dagster.push.calls import call_row
-from marketsync_dagster.push.pacing import Budget, Pacer, Stop, backoff
+from marketsync_dagster.push.pacing import Budget, Pacer, Stop, backoff, when
+from marketsync_dagster.push.plan import PlanOptions
 from marketsync_dagster.push.recovery import LEASE_S
 from marketsync_dagster.stages.catalog import CATALOG_KEY
+from marketsync_dagster.stages.planning import of_another_run
 from marketsync_dagster.stages.project import Project, StageResult, each_outlet, fingerprint
 from marketsync_dagster.values.outcomes import Outcome
 
 BATCH = 100
+EVERYTHING = PlanOptions()
 NO_CHANNEL = "no channel"
 _AGAIN = (Outcome.RETRYABLE, Outcome.UNKNOWN, Outcome.AUTH_FAILED)
 
@@ -43,20 +46,28 @@ def stage_name(platform: str) -> str:
     return f"{platform}_products"
 
 
-def push_products(project: Project, platform: str, outlets: Sequence[str]) -> list[StageResult]:
-    """Offer each outlet's products to the platform, where that has something to say."""
+def push_products(
+    project: Project, platform: str, outlets: Sequence[str], options: PlanOptions = EVERYTHING
+) -> list[StageResult]:
+    """Offer each outlet's products to the platform, where that has something to say; no more of
+    them than `options` ask for, and none where only the price, or the stock, is asked for."""
     channels = project.settings.channels_of(platform)
 
     def work(outlet: str) -> StageResult:
         channel = channels.get(outlet)
         if channel is None:
             return StageResult(outlet, True, NO_CHANNEL)
-        return _push(project, platform, outlet, channel)
+        if options.fields and "offer" not in options.fields:
+            only = " and the ".join(options.fields)
+            return StageResult(outlet, True, "unchanged", f"only the {only} is asked for")
+        return _push(project, platform, outlet, channel, options)
 
     return each_outlet(project, stage_name(platform), outlets, work)
 
 
-def _push(project: Project, platform: str, outlet: str, channel: Channel) -> StageResult:
+def _push(
+    project: Project, platform: str, outlet: str, channel: Channel, options: PlanOptions
+) -> StageResult:
     if not capabilities_of(project.settings.accounts[channel.account]).push_products:
         return StageResult(outlet, True, "unsupported", f"{platform} takes no products")
     catalog = project.frames.read(CATALOG_KEY, outlet)
@@ -69,19 +80,26 @@ def _push(project: Project, platform: str, outlet: str, channel: Channel) -> Sta
         or before.fingerprint != offer.fingerprint
         or before.outcome in _AGAIN
     ]
+    asked = [one for one in todo if not options.skus or one.item.sku in options.skus]
+    asked = asked[: options.limit]
     numbers: dict[str, int | float] = {
         "rows": len(catalog),
         "without_barcode": no_barcode,
         "unchanged": len(offers) - len(todo),
-        "offered": len(todo),
+        "deselected": len(todo) - len(asked),
+        "offered": len(asked),
         "applied": 0,
         "refused": 0,
         "calls": 0,
     }
+    todo = asked
     if not todo:
         return StageResult(outlet, True, "unchanged", numbers=numbers)
     if not channel.push_enabled:
         reason = "push_enabled is not true for this channel in the configuration"
+        return StageResult(outlet, True, "disabled", reason, numbers=numbers)
+    account = project.settings.accounts[channel.account]
+    if reason := of_another_run(account, channel, options):
         return StageResult(outlet, True, "disabled", reason, numbers=numbers)
     if pause := pause_of(active_pauses(project.ledger), outlet, platform):
         return StageResult(outlet, True, "paused", pause.words, pause.resume_command, numbers)
@@ -103,8 +121,11 @@ def _push(project: Project, platform: str, outlet: str, channel: Channel) -> Sta
     }
     missed = sum(sending.outcomes[outcome] for outcome in _AGAIN)
     if missed:
-        reason = f"{missed} of {len(todo)} products did not go through: {sending.words}"
+        words = sending.stop.reason or sending.words
+        reason = f"{missed} of {len(todo)} products did not go through: {words}"
         next_step = f"marketsync connections test --account {channel.account}"
+        if sending.pacer.closed_s():
+            next_step = "nothing: the next run after that offers these products again"
         return StageResult(outlet, False, "failed", reason, next_step, numbers)
     refused = f"{sending.outcomes[Outcome.REFUSED]} refused: {sending.words}"
     return StageResult(
@@ -136,33 +157,36 @@ class _Sending:
         self.words = ""
         self.stop = Stop()
         self.budget = Budget(self.account.retry.budget_s)
+        self.pacer = Pacer(
+            *(project.ledger, channel.account, self.account.quota, self.stop),
+            patience_s=self.account.retry.budget_s,
+        )
 
     async def run(self, offers: Sequence[_Offer]) -> None:
-        pacer = Pacer(self.project.ledger, self.channel.account, self.account.quota, self.stop)
-        await pacer.open()
+        await self.pacer.open()
         settings, name = self.project.settings, self.channel.account
         adapter = open_adapter(settings, name, channel=self.channel, secrets=self.project.secrets)
         async with adapter:
             batches = [list(offers[at : at + BATCH]) for at in range(0, len(offers), BATCH)]
             while batches:
                 batch = batches.pop(0)
-                answer = await self._call(adapter, batch, pacer)
+                answer = await self._call(adapter, batch)
                 if answer is not None and answer.split and len(batch) > 1:
                     half = len(batch) // 2
                     batches[:0] = [batch[:half], batch[half:]]
                     continue
                 await asyncio.to_thread(self._record, batch, self._results(batch, answer))
 
-    async def _call(self, adapter: Adapter, batch: Sequence[_Offer], pacer: Pacer) -> Answer | None:
+    async def _call(self, adapter: Adapter, batch: Sequence[_Offer]) -> Answer | None:
         """The last answer after all tries; None: the push stopped before a call."""
         answer: Answer | None = None
         attempt = 1
         while True:
-            slot = await pacer.slot()
+            slot = await self.pacer.slot_or_stop()
             if self.stop.event.is_set():
                 return answer
             answer = await adapter.send_products([offer.item for offer in batch])
-            await pacer.answered(slot)
+            await self.pacer.answered(slot)
             self.calls += 1
             await asyncio.to_thread(self._log, answer, attempt)
             if answer.outcome is Outcome.AUTH_FAILED:
@@ -171,12 +195,16 @@ class _Sending:
                 return answer
             if answer.other_key:
                 continue
-            delay = backoff(attempt, self.account.retry, answer.retry_after_s)
-            if attempt == self.account.retry.attempts or not self.budget.spend(delay):
-                self.stop.set(answer.message, Outcome.RETRYABLE)
-                return answer
+            delay, words = (
+                backoff(attempt, self.account.retry, answer.retry_after_s),
+                answer.message,
+            )
             if answer.retry_after_s is not None:
-                await pacer.close_for(delay, answer.message)
+                await self.pacer.close_for(delay, answer.message)
+                words = f"{answer.message}; no call is made before {when(delay)}"
+            if attempt == self.account.retry.attempts or not self.budget.spend(delay):
+                self.stop.set(words, Outcome.RETRYABLE)
+                return answer
             await self.stop.sleep(delay)
             attempt += 1
 

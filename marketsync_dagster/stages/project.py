@@ -108,7 +108,7 @@ def fingerprint(*parts: Any) -> str:
 
 
 _POS_STAGES = ("pos_extract", "pos_catalog")
-_PLATFORM_STAGES = ("products", "sku_mapping", "price_feed", "listings")
+_PLATFORM_STAGES = ("products", "sku_mapping", "price_feed", "listings", "reconciliation")
 
 
 def stages_before(stage: str) -> tuple[str, ...]:

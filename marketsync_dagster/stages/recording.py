@@ -9,7 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from marketsync_dagster.stages import project as driver
-from marketsync_dagster.stages.channel_run import OUTCOMES, ROWS, ChannelRun, stage_name
+from marketsync_dagster.stages.channel_run import (
+    OUTCOMES,
+    ROWS,
+    WAITING,
+    ChannelRun,
+    stage_name,
+)
 from marketsync_dagster.stages.project import Numbers, Project, StageResult
 from marketsync_dagster.stages.settled import note_settled
 from marketsync_dagster.values.words import counted
@@ -18,6 +24,12 @@ BAD_STATES = frozenset({"failed", "held", "busy", "interrupted"})
 """States that make an outlet bad, and the run red."""
 WORST = ("auth_failed", "unknown", "retryable")
 """Outcomes after which the platform does not show the feed: the next run sends them again."""
+
+LOST = "import lost"
+"""The state of a channel in the run that gave up one of its imports: red once."""
+LOST_NEXT = "the rows go again by themselves; ask the operator why the import does not end"
+NAMED = 3
+"""So many imports are named."""
 
 
 def record_outlets(
@@ -34,6 +46,8 @@ def record_outlets(
 
 
 def _everything_acknowledged(run: ChannelRun) -> bool:
+    if run.imports:
+        return False
     if run.state == "unchanged":
         return True
     good = run.outcomes.get("applied", 0) + run.outcomes.get("accepted_unverified", 0)
@@ -65,7 +79,26 @@ def _result(run: ChannelRun) -> StageResult:
         words = f": {run.reason}" if run.reason else ""
         are = "is" if refused == 1 else "are"
         reason = f"{counted(refused, 'row')} {are} refused by the platform{before}{words}"
-    return StageResult(run.outlet, ok, state, reason, run.next_step, numbers)
+    if run.imports and ok and run.untold:
+        ok, state, reason = False, "not asked", f"{_waiting(run)}; {run.untold}"
+    elif run.imports and ok and state in ("pushed", "unchanged"):
+        state, reason = WAITING, _waiting(run)
+    next_step = run.next_step
+    if run.lost and ok:  # said once: what was lost goes again, and may be lost again
+        ok, state = False, LOST
+        reason = "; ".join(filter(None, [*run.lost[:1], reason]))
+        next_step = LOST_NEXT
+    return StageResult(run.outlet, ok, state, reason, next_step, numbers)
+
+
+def _waiting(run: ChannelRun) -> str:
+    """Which imports have not ended, and who asks for them."""
+    rows = run.outcomes.get("accepted_async", 0)
+    what = f"{counted(rows, 'row')} of this run" if rows else "rows of an earlier run"
+    some = ", ".join(run.imports[:NAMED]) + (", ..." if len(run.imports) > NAMED else "")
+    name = "import" if len(run.imports) == 1 else "imports"
+    words = f"{what} with the platform in {name} {some}; the next run asks how it ended"
+    return "; ".join(filter(None, [words, run.reason]))
 
 
 def numbers_of(run: ChannelRun) -> Numbers:
@@ -80,6 +113,12 @@ def numbers_of(run: ChannelRun) -> Numbers:
     if run.state == "interrupted" and not run.push_id:
         counts["deselected"] += counts["sent"]
         counts["sent"] = 0
+    if run.state == "paused" and run.push_id:  # what the pause has stopped was not sent
+        waits = outcomes["retryable"]
+        outcomes["retryable"] = 0
+        counts["deselected"] += waits
+        counts["sent"] -= waits
+        sent -= waits
     if counts["sent"] != sent:
         raise AssertionError(f"channel law broken: sent {counts['sent']} is not {outcomes}")
     return {

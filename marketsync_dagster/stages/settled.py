@@ -13,7 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from marketsync_dagster.catalog.arrow import pc, text
-from marketsync_dagster.ledger import cursors, extracts, listings, pushes
+from marketsync_dagster.ledger import cursors, extracts, listings, pushes, reconciliation
 from marketsync_dagster.platforms.registry import target_of_channel
 from marketsync_dagster.stages import project as driver
 from marketsync_dagster.stages.feed import feed_key
@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _SAID = ("price_minor", "currency", "stock_status")
+_OF_OFFERS = ("platform_sku", "details")
+"""What is said besides, where listings say more than price and stock."""
 
 
 def settled_cursor(outlet: str, platform: str) -> str:
@@ -48,6 +50,10 @@ def settled_feed_key(platform: str) -> tuple[str, str]:
 
 def mark_of(project: Project, channel: Channel, platform: str) -> str:
     """What must be as it was for a channel to have nothing to say; empty without a feed."""
+    return _mark(project, channel, platform, _told_to(project, channel, platform))
+
+
+def _mark(project: Project, channel: Channel, platform: str, told_to: tuple[str, ...]) -> str:
     stamp = project.frames.stamp(feed_key(platform), channel.outlet)
     extract = extracts.latest_accepted(project.ledger, channel.outlet)
     if stamp is None or extract is None:
@@ -55,14 +61,17 @@ def mark_of(project: Project, channel: Channel, platform: str) -> str:
     return driver.fingerprint(
         stamp.fingerprint,
         extract.id,
-        *_told_to(project, channel),
+        *told_to,
         channel.guard.model_dump(mode="json"),
     )
 
 
-def _told_to(project: Project, channel: Channel) -> tuple[str, str]:
-    """By whom, and to which place, a channel's feed is told."""
-    return channel.account, target_of_channel(project.settings, channel)
+def _told_to(project: Project, channel: Channel, platform: str) -> tuple[str, str, str]:
+    """By whom, and to which place, a channel's feed is told; and when reading back last found that
+    something else is shown."""
+    cursor = reconciliation.read_back_cursor(channel.outlet, platform)
+    read_back = cursors.get_cursor(project.ledger, cursor) or ""
+    return channel.account, target_of_channel(project.settings, channel), read_back
 
 
 def note_settled(project: Project, outlet: str, platform: str, mark: str, newest: str) -> None:
@@ -70,9 +79,11 @@ def note_settled(project: Project, outlet: str, platform: str, mark: str, newest
     then has this mark. Its feed is kept, if it is still the stored one."""
     channel = project.settings.channel(outlet, platform)
     feed = ""
-    if channel is not None and mark_of(project, channel, platform) == mark:
+    # asked once: what is read back from here on makes what is noted void
+    told_to = () if channel is None else _told_to(project, channel, platform)
+    if channel is not None and _mark(project, channel, platform, told_to) == mark:
         kept = project.frames.keep(feed_key(platform), settled_feed_key(platform), outlet)
-        feed = " ".join([kept, *_told_to(project, channel), newest])
+        feed = " ".join([kept, *told_to, newest])
     with project.ledger.begin() as connection:
         cursors.set_cursor(connection, settled_cursor(outlet, platform), f"{mark} {newest}")
         cursors.set_cursor(connection, settled_feed_cursor(outlet, platform), feed)
@@ -105,14 +116,18 @@ def unsettled_rows(
         return None
     newest = pushes.last_push(project.ledger, outlet, platform)
     noted = cursors.get_cursor(project.ledger, settled_feed_cursor(outlet, platform))
-    if noted != " ".join([stamp.fingerprint, *_told_to(project, channel), newest]):
+    told_to = _told_to(project, channel, platform)
+    if noted != " ".join([stamp.fingerprint, *told_to, newest]):
         return None
     compared = (*_SAID, "quantity") if by_quantity else _SAID
+    compared += tuple(name for name in _OF_OFFERS if "details" in feed)
     key, names = settled_feed_key(platform), ("sku", "platform_id", *compared)
     try:
         settled = project.frames.columns_of(key, outlet, names)
     except MarketSyncError as error:
         log.warning("%s; all listings are compared instead", error.message)
+        return None
+    if not set(names).issubset(settled.columns):
         return None
     at = pc.index_in(text(feed["sku"]), text(settled["sku"]))
     if at.null_count or not _arrow(settled["platform_id"]).take(at).equals(

@@ -10,13 +10,14 @@ import json
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import select
 
 from marketsync_dagster.ledger import alerts
 from marketsync_dagster.ledger import tables as t
 from marketsync_dagster.ledger.alerts import Alert, Trouble
+from marketsync_dagster.ledger.imports import lost_imports
 from marketsync_dagster.ledger.plans import PlanRecord, plans
 from marketsync_dagster.ledger.states import OutletState, states_at
 from marketsync_dagster.stages.alerts import mask_targets
@@ -27,8 +28,8 @@ if TYPE_CHECKING:
     from marketsync_dagster.stages.project import Project
 
 POS_STAGES = ("pos_extract", "pos_catalog")
-PLATFORM_STAGES = ("products", "sku_mapping", "price_feed", "listings")
-FAILURES = ("run_failed", "outlet_failed", "plan_held", "extract_changed")
+PLATFORM_STAGES = ("products", "sku_mapping", "price_feed", "listings", "reconciliation")
+FAILURES = ("run_failed", "outlet_failed", "plan_held", "extract_changed", "import_lost")
 """What the sensor `failure_alerts` looks for; `no_success` is the other one's."""
 _HELD = ("held", "held again", "rows held")
 _MANY = 100_000
@@ -226,6 +227,31 @@ def of_plans(
     return list(found.values())
 
 
+def of_imports(lost: Sequence[Mapping[str, Any]], accounts: Collection[str]) -> list[Trouble]:
+    """Lost imports as troubles, one per account: newest first, as `lost_imports` gives them."""
+    found: dict[str, Trouble] = {}
+    for each in lost:
+        account, outlets = each["account"], each["outlets"]
+        if account not in accounts:
+            continue
+        more = f" (and {len(outlets) - 1} more)" if len(outlets) > 1 else ""
+        where = f"{outlets[0]}{more}" if outlets else "no outlet any more"
+        outlet = f" --outlet {outlets[0]}" if outlets else ""
+        found.setdefault(
+            account,
+            Trouble(
+                key=f"import_lost {account}",
+                kind="import_lost",
+                title=f"an import of {account} was lost",
+                message=f"{each['message']}; {counted(each['items'], 'row')} of {where} go again",
+                next_step=f"marketsync run push_{each['platform']}{outlet}, and ask the platform "
+                f"for import {each['import_id']}",
+                platform=each["platform"],
+            ),
+        )
+    return list(found.values())
+
+
 def plan_in(key: str) -> str:
     """The id of the plan that an alert's key names; empty if it names none."""
     return key.removeprefix("plan_held ") if key.startswith("plan_held ") else ""
@@ -269,7 +295,8 @@ def failures_now(project: Project, known: Sequence[Alert]) -> list[Trouble]:
             states += [at[outlet] for outlet in sold if outlet in at]
     ids = [plan_in(alert.key) for alert in known]
     became = _plan_states(project, [one for one in ids if one])
-    return [*of_plans(held, known, became), *of_states(states, waiting)]
+    lost = of_imports(lost_imports(project.ledger), list(settings.accounts))
+    return [*of_plans(held, known, became), *of_states(states, waiting), *lost]
 
 
 def failures_since(project: Project, since: str) -> tuple[list[Trouble], str]:

@@ -13,24 +13,21 @@ from typing import Any
 
 from marketsync_dagster.config.settings import Channel
 from marketsync_dagster.ledger import leases, listings
-from marketsync_dagster.ledger.calls import record_calls
 from marketsync_dagster.ledger.identity import told_by_others
 from marketsync_dagster.ledger.listings import ItemRow, Source
-from marketsync_dagster.platforms.base import Call, PlatformError, ShownPrice
-from marketsync_dagster.platforms.registry import capabilities_of, open_adapter, target_of_channel
-from marketsync_dagster.push.calls import call_row
-from marketsync_dagster.push.pacing import Pacer, Stop
+from marketsync_dagster.ledger.reconciliation import Said
+from marketsync_dagster.platforms.base import PlatformError, ShownPrice
+from marketsync_dagster.platforms.registry import capabilities_of, target_of_channel
+from marketsync_dagster.push.drift import Rules, reason_of, shown_minor, words, words_shown
 from marketsync_dagster.push.recovery import LEASE_S, recover
-from marketsync_dagster.stages import catalog, extract, feed, mapping
+from marketsync_dagster.stages import catalog, extract, feed, mapping, offers
 from marketsync_dagster.stages.channel_run import lease_name
 from marketsync_dagster.stages.project import Project, StageResult
+from marketsync_dagster.stages.shown import CHUNK, name_of, open_reader, rules_of
 from marketsync_dagster.values.errors import MarketSyncError, UsageError
-from marketsync_dagster.values.money import format_minor, to_minor
 from marketsync_dagster.values.outcomes import Outcome
 from marketsync_dagster.values.times import to_iso, utcnow
 
-CHUNK = 20
-"""Prices that are read before anything of them is kept."""
 HOLD_S = LEASE_S * 10
 """How long the channel is held without a word: a chunk may wait for its quota for minutes."""
 READ_BACK = "read back"
@@ -74,37 +71,18 @@ def verify_prices(project: Project, platform: str, outlet: str, count: int) -> l
     channel = _channel(project, outlet, platform)
     target = target_of_channel(project.settings, channel)
     newest = listings.newest_acknowledged(project.ledger, outlet, platform, target, count)
-    ids = [row["platform_id"] for row in newest]
+    names = [name_of(project.settings, channel, r["sku"], r["platform_id"]) for r in newest]
     shown: list[ShownPrice] = []
-    asyncio.run(_read(project, channel, ids, shown.extend))
-    return [_verified(row, entry) for row, entry in zip(newest, shown, strict=True)]
+    asyncio.run(_read(project, channel, names, shown.extend))
+    rules = rules_of(project.settings.accounts[channel.account])
+    return [_verified(row, entry, rules) for row, entry in zip(newest, shown, strict=True)]
 
 
-def _verified(row: dict[str, Any], shown: ShownPrice) -> Verified:
-    amount = format_minor(row["ack_price_minor"], row["ack_currency"])
-    expected = f"{amount}, {row['ack_stock_status']}"
-    if shown.price is None:
-        return Verified(row["sku"], expected, "", False, shown.message)
-    currency = shown.currency or row["ack_currency"]
-    minor = _minor(shown, currency)
-    there = f"{currency} {shown.price}" if minor is None else format_minor(minor, currency)
-    if shown.stock_status is not None:
-        there += f", {shown.stock_status.value}"
-    wrong = []
-    if minor != row["ack_price_minor"] or currency != row["ack_currency"]:
-        wrong.append("another price")
-    if shown.stock_status is not None and shown.stock_status.value != row["ack_stock_status"]:
-        wrong.append("another stock status")
-    reason = f"the platform shows {' and '.join(wrong)}" if wrong else ""
-    return Verified(row["sku"], expected, there, not wrong, reason)
-
-
-def _minor(shown: ShownPrice, currency: str) -> int | None:
-    """The shown price in minor units; None where it has digits that the currency has not."""
-    try:
-        return None if shown.price is None else to_minor(shown.price, currency)
-    except ValueError:
-        return None
+def _verified(row: dict[str, Any], shown: ShownPrice, rules: Rules) -> Verified:
+    names = "ack_price_minor ack_currency ack_stock_status ack_quantity".split()
+    told = Said(*(row[name] for name in names))
+    reason = reason_of(told, shown, rules)
+    return Verified(row["sku"], words(told, rules), words_shown(shown, told), not reason, reason)
 
 
 def rebuild(
@@ -125,6 +103,7 @@ def rebuild(
     for results in (
         extract.extract_outlets(project, [outlet]),
         catalog.build_catalogs(project, [outlet]),
+        offers.offer_products(project, platform, [outlet]),
         mapping.map_outlets(project, platform, [outlet]),
         feed.build_feeds(project, platform, [outlet]),
     ):
@@ -159,7 +138,8 @@ def rebuild(
             counts["calls"] += sum(len(entry.calls) for entry in shown)
             tell(done + len(items), len(rows))
 
-        asyncio.run(_read(project, channel, [row["platform_id"] for row in rows], keep))
+        names = [name_of(project.settings, channel, r["sku"], r["platform_id"]) for r in rows]
+        asyncio.run(_read(project, channel, names, keep))
     finally:
         leases.release(project.ledger, lease)
     return Rebuilt(
@@ -176,12 +156,12 @@ def rebuild(
 def _item(row: Mapping[Any, Any], shown: ShownPrice) -> ItemRow | None:
     """What the ledger keeps of a shown price; None: nothing that can be compared with."""
     currency = shown.currency or str(row["currency"])
-    minor = _minor(shown, currency)
+    minor = shown_minor(shown, currency)
     if minor is None or shown.stock_status is None:
         return None
     status = shown.stock_status.value
     return (
-        *(row["sku"], row["platform_id"], minor, currency, status, None),
+        *(row["sku"], row["platform_id"], minor, currency, status, shown.quantity),
         *(Outcome.APPLIED.value, READ_BACK, 0),
     )
 
@@ -209,29 +189,11 @@ def _channel(project: Project, outlet: str, platform: str) -> Channel:
 async def _read(
     project: Project,
     channel: Channel,
-    platform_ids: Sequence[str],
+    names: Sequence[str],
     keep: Callable[[Sequence[ShownPrice]], Any],
 ) -> None:
     """Read prices chunk by chunk; `keep` is called with each, in their order."""
-    name = channel.account
-    pacer = Pacer(project.ledger, name, project.settings.accounts[name].quota, Stop())
-    await pacer.open()
-    secrets = project.secrets
-    adapter = open_adapter(project.settings, name, channel=channel, secrets=secrets)
-    async with adapter:
-        for start in range(0, len(platform_ids), CHUNK):
-            some = platform_ids[start : start + CHUNK]
-            try:
-                shown = await adapter.read_prices(some, pace=pacer.slot)
-            except PlatformError as error:
-                await asyncio.to_thread(_log, project, name, error.calls)
-                raise
-            calls = [call for entry in shown for call in entry.calls]
-            await asyncio.to_thread(_log, project, name, calls)
+    async with open_reader(project, channel) as reader:
+        for start in range(0, len(names), CHUNK):
+            shown = await reader.named(names[start : start + CHUNK])
             await asyncio.to_thread(keep, shown)
-
-
-def _log(project: Project, account: str, calls: Sequence[Call]) -> None:
-    rows = [call_row(account, call) for call in calls]
-    with project.ledger.begin() as connection:
-        record_calls(connection, rows)

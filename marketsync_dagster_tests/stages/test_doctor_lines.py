@@ -9,8 +9,10 @@ from typing import Any
 import pytest
 
 from marketsync_dagster.ledger.alerts import Alert
+from marketsync_dagster.ledger.imports import Waiting
 from marketsync_dagster.ledger.key_ages import CredentialAge
 from marketsync_dagster.ledger.pauses import Pause
+from marketsync_dagster.ledger.quota import Closure
 from marketsync_dagster.ledger.upkeep import Upkeep
 from marketsync_dagster.stages import doctor_lines as lines
 from marketsync_dagster.stages.doctor_lines import Line
@@ -137,6 +139,15 @@ TABLE: list[tuple[Line, str, str, str]] = [
     (lines.held([("plan-1", "k on t")]), "warning", "plan-1 (k on t)", "plans show plan-1"),
     (lines.pending({}, "RUN"), "ok", "none", ""),
     (lines.pending({"k on t": 12}, "RUN"), "warning", "12 of k on t", "RUN"),
+    (lines.with_platform({}, NOW, "RUN"), "ok", "every import has ended", ""),
+    (lines.with_platform({"k on m": Waiting("a", 1, ago(minutes=59), None)}, NOW, "RUN"), "ok",
+     "not asked for yet", ""),
+    (lines.with_platform({"k on m": Waiting("a", 1, ago(minutes=5), ago(minutes=1)),
+                          "l on m": Waiting("a", 2, ago(minutes=61), ago(minutes=1))}, NOW, "RUN"),
+     "warning", "for long: l on m (and 1 more) since", "RUN"),
+    (one(lines.closed({}, NOW)), "ok", "no platform wants to be left alone", ""),
+    (one(lines.closed({"a": Closure(1_800_000, "HTTP 429")}, NOW)), "warning",
+     "no call until ", "runs after that"),
     (one(lines.paused([])), "ok", "nothing is paused", ""),
     (one(lines.paused([PAUSE])), "warning", "by ann (stocktaking)", "resume --outlet kisumu"),
     (lines.verified("k on t", "RUN", 10, [], None), "ok", "the last 10 prices", ""),
@@ -151,6 +162,10 @@ TABLE: list[tuple[Line, str, str, str]] = [
      "off: full_sync_schedule", "dagster schedule start full_sync_schedule"),
     (one(lines.schedules(dict.fromkeys(SCHEDULES, False)), "missing"), "missing",
      "nothing goes out by itself", "dagster schedule start partial_sync_schedule"),
+    (lines.gone({}, str), "ok", "nothing is for sale", ""),
+    (lines.gone({"k on t": (1, "A", 3), "w on t": (2, "B", None)}, str), "warning",
+     "w on t (and 1 more): 3 rows listed, but no longer in the extract, such as B: it stays for",
+     "w on t"),
     (one(lines.schedules({})), "missing", "there is none", "marketsync dev"),
     (one(lines.schedules({}, "no such folder")), "warning", "no such folder", "marketsync dev"),
     (one(lines.sensors(SENSORS)), "ok", "3 sensors on", ""),
@@ -192,7 +207,7 @@ def test_every_line_can_be_well_and_can_be_not() -> None:
     for line, *_ in TABLE:
         states.setdefault(line.name, set()).add(line.state)
     assert {name for name, found in states.items() if "ok" not in found or len(found) == 1} == set()
-    assert len(states) == 23
+    assert len(states) == 26
 
 
 def test_what_is_off_and_needed_is_told_apart_from_what_is_only_off() -> None:

@@ -18,7 +18,7 @@ from marketsync_dagster.ledger.plans import get_plan
 from marketsync_dagster.ledger.states import states_at
 from marketsync_dagster.push import decisions
 from marketsync_dagster.push.plan import PlanOptions
-from marketsync_dagster.stages import pushing
+from marketsync_dagster.stages import holding
 from marketsync_dagster.stages.explain import explain
 from marketsync_dagster.stages.preview import preview
 from marketsync_dagster.stages.products import push_products
@@ -199,7 +199,7 @@ def test_a_pause_between_plan_and_push_stops_the_push(platform: str, bed: TestBe
 def test_a_pause_stops_a_push_that_is_running_before_its_next_batches(
     platform: str, tmp_path: Path, fresh_sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pushing, "PAUSE_POLL_S", 0.05)
+    monkeypatch.setattr(holding, "PAUSE_POLL_S", 0.05)
     bed = make_project(tmp_path, fresh_sandbox, rows=some_rows(120), platforms=[platform], batch=5)
     fresh_sandbox.settings(delay_ms=150)
     answered: list[str] = []
@@ -216,17 +216,19 @@ def test_a_pause_stops_a_push_that_is_running_before_its_next_batches(
     assert (result.ok, result.state) == (True, "paused"), result
     assert TOLD in result.reason
     numbers = result.numbers
-    assert numbers["sent"] == 120 == numbers["applied"] + numbers["retryable"]
-    assert 15 <= numbers["applied"] < 100
+    went, waits = numbers["applied"], 120 - numbers["applied"]
+    assert 15 <= went < 100
+    assert (numbers["sent"], numbers["deselected"], numbers["retryable"]) == (went, waits, 0)
+    assert f"{went} went out, {waits} wait for the end of the pause: {TOLD}" in result.reason
     (push,) = bed.pushes()
     assert (push["state"], push["status"]) == ("done", "partial")
-    assert TOLD in push["response_message"]
+    assert push["response_message"] == f"{went} of 120 rows went out; stopped: {TOLD}"
     assert bed.unaccounted() == []
     assert bed.sync(platform).one.state == "paused"
 
     resume(bed)
 
-    assert bed.sync(platform).one.numbers["applied"] == numbers["retryable"]
+    assert bed.sync(platform).one.numbers["applied"] == waits
     assert bed.differences(platform) == {}
 
 

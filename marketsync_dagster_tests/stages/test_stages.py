@@ -13,7 +13,7 @@ from marketsync_dagster.ledger.plans import count_held, get_plan
 from marketsync_dagster.ledger.states import states_at
 from marketsync_dagster.push import decisions
 from marketsync_dagster.push.plan import PlanOptions
-from marketsync_dagster.stages import listings, pushing
+from marketsync_dagster.stages import listings, push_work
 from marketsync_dagster.stages.explain import explain
 from marketsync_dagster.stages.preview import preview
 from marketsync_dagster.values.errors import ExtractError, UsageError
@@ -179,8 +179,8 @@ def test_a_row_that_leaves_the_mapping_file_is_unmapped_and_says_what_to_do(
         story = explain(project, "westlands", "tracker_ke", "00001")
     assert story["live"] is None
     assert story["mapping"]["platform_id"] is None
-    assert story["mapping"]["reason"]
-    assert "marketsync mapping set" in story["next_step"]
+    assert "was not asked yet" in story["mapping"]["reason"]
+    assert story["next_step"] == "marketsync run refresh_mappings"
 
 
 def test_selection_limit_and_fields_choose_the_rows(platform: str, bed: TestBed) -> None:
@@ -329,6 +329,26 @@ def test_a_refused_price_is_explained_with_the_platforms_words(platform: str, be
     assert [event["outcome"] for event in story["history"]] == ["refused", "applied"]
 
 
+def test_a_value_without_an_answer_is_taken_back_although_the_next_one_was_refused(
+    tmp_path: Path, fresh_sandbox: SandboxProcess
+) -> None:
+    rows = some_rows(3)
+    bed = make_project(tmp_path, fresh_sandbox, rows=rows, platforms=["tracker_ke"])
+    assert bed.sync("tracker_ke", FULL).one.ok
+    for rise, fault in ((10, "apply_then_reset"), (20, "item_error")):
+        named = {"product_id": "prod_00001"} if fault == "item_error" else {}
+        fresh_sandbox.scenario(fault, match={"method": "POST"}, times=None, **named)
+        bed.write_extract([*repriced(rows[:1], lambda price, more=rise: price + more), *rows[1:]])
+        bed.sync("tracker_ke")
+        fresh_sandbox.clear_scenarios()
+    assert bed.table("listing", "sku")[0]["outcome"] == "refused"
+    assert bed.differences("tracker_ke") != {}
+
+    bed.write_extract(rows)
+    assert bed.sync("tracker_ke").one.numbers["applied"] == 1
+    assert bed.differences("tracker_ke") == {}
+
+
 def test_a_rejected_row_is_explained_with_its_line_and_what_to_do(
     platform: str, bed: TestBed
 ) -> None:
@@ -406,7 +426,7 @@ def test_a_plan_that_is_superseded_before_it_opens_is_made_again(
     platform: str, bed: TestBed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Another run plans while this one holds the lease, and then waits for it."""
-    opened, others = pushing.open_adapter, iter(range(2))
+    opened, others = push_work.open_adapter, iter(range(2))
 
     def open_adapter(*args: Any, **more: Any) -> Any:
         for _ in others:
@@ -415,7 +435,7 @@ def test_a_plan_that_is_superseded_before_it_opens_is_made_again(
             break
         return opened(*args, **more)
 
-    monkeypatch.setattr(pushing, "open_adapter", open_adapter)
+    monkeypatch.setattr(push_work, "open_adapter", open_adapter)
     result = bed.sync(platform, FULL).one
     assert (result.ok, result.state) == (True, "pushed")
     assert next(others, None) == 1

@@ -9,7 +9,7 @@ import pytest
 
 from marketsync_dagster.ledger.credentials import remove_secret, set_secret
 from marketsync_dagster.stages.connections import test_connections as prove
-from marketsync_dagster.stages.mapping import refresh_platform_catalog
+from marketsync_dagster.stages.platform_catalog import refresh_platform_catalog
 from marketsync_dagster.stages.products import push_products
 from marketsync_dagster_tests.ledgers import ENGINES, Engine
 from marketsync_dagster_tests.projects import (

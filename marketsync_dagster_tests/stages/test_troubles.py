@@ -8,11 +8,19 @@ from typing import Any
 import pytest
 
 from marketsync_dagster.automation.failed_runs import covers
-from marketsync_dagster.ledger.alerts import Alert, Trouble
+from marketsync_dagster.ledger.alerts import KINDS, Alert, Trouble
 from marketsync_dagster.ledger.plans import PlanRecord
 from marketsync_dagster.ledger.states import OutletState
 from marketsync_dagster.stages.freshness import ChannelSight, is_stale
-from marketsync_dagster.stages.troubles import FailedRun, decide, of_plans, of_runs, of_states
+from marketsync_dagster.stages.troubles import (
+    FAILURES,
+    FailedRun,
+    decide,
+    of_imports,
+    of_plans,
+    of_runs,
+    of_states,
+)
 from marketsync_dagster.values.times import to_iso, utcnow
 
 NOW = utcnow()
@@ -127,6 +135,23 @@ def test_a_held_plan_is_the_same_trouble_until_somebody_decides(
     )
     (found,) = of_plans([plan(2)], before, {told: became} if told else {})
     assert found.key == key
+
+
+def test_lost_imports_are_one_trouble_for_each_account_that_there_still_is() -> None:
+    lost: dict[str, Any] = {"account": "bestbuy", "platform": "mirakl", "import_id": "2044"}
+    lost |= {"message": "no end of import 2044", "items": 1200, "outlets": ["west", "east"]}
+    older = lost | {"import_id": "1999", "message": "older"}
+    (found,) = of_imports([lost, older, lost | {"account": "gone"}], ["bestbuy", "tracker"])
+    assert (found.key, found.kind, found.platform) == (
+        "import_lost bestbuy",
+        "import_lost",
+        "mirakl",
+    )
+    assert found.kind in KINDS
+    assert found.kind in FAILURES
+    words = "no end of import 2044; 1,200 rows of west (and 1 more) go again"
+    assert found.message == words
+    assert found.next_step.startswith("marketsync run push_mirakl --outlet west")
 
 
 def test_one_job_over_the_same_outlets_is_one_trouble() -> None:
