@@ -33,6 +33,7 @@ LINEAGE = {
     ],
     "tracker_ke/price_feed": ["pos/catalog", "tracker_ke/sku_mapping"],
     "tracker_ke/listings": ["tracker_ke/price_feed"],
+    "tracker_ke/reconciliation": ["tracker_ke/listings"],
     "pasons/sku_mapping": ["pos/catalog"],
     "pasons/price_feed": ["pasons/sku_mapping", "pos/catalog"],
     "pasons/listings": ["pasons/price_feed"],
@@ -46,6 +47,7 @@ CHECKS = {
     "tracker_ke/listings": {
         "conservation", "every_outlet", "freshness", "guard", "keys_fresh", "outlet_ok",
     },
+    "tracker_ke/reconciliation": {"no_drift"},
     "pasons/sku_mapping": {"mapping_coverage"},
     "pasons/price_feed": {"schema"},
     "pasons/listings": {
@@ -85,6 +87,7 @@ JOBS = {
     "product_sync": POS_STEPS | steps("tracker_ke", "products", "sku_mapping", "checks"),
     "refresh_mappings": steps("tracker_ke", "platform_catalog", "sku_mapping", "checks")
     | steps("pasons", "sku_mapping", "checks"),
+    "reconcile": steps("tracker_ke", "reconciliation", "reconciliation_checks"),
     "plan": {"preview"},
     "test_connections": {"connections"},
     "retention": {"prune"},

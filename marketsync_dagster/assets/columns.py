@@ -1,7 +1,7 @@
 """Column schemas as Dagster shows them.
 
 Which columns a frame has is said once, in `catalog.columns`; here are only those that no schema
-validates: the rejects, and the two assets that live in the ledger instead of a frame.
+validates: the rejects, and the assets that live in the ledger instead of a frame.
 """
 
 from __future__ import annotations
@@ -48,6 +48,20 @@ LISTINGS = FrameColumns(
         Column("extract_id", "str", "The extract that the value came from"),
         Column("line", "int64", "Physical line in that extract"),
         Column("push_id", "str", "The push that sent it"),
+    ),
+)
+
+RECONCILIATION = FrameColumns(
+    "reconciliation",
+    (
+        Column("sku", "str", "The till's own code of the product; empty: unknown to us"),
+        Column("platform_sku", "str", "The platform's name of the listing, where it has one"),
+        Column("verdict", "str", "verified, not_applied, overwritten or unknown_to_us"),
+        Column("expected", "str", "What was acknowledged"),
+        Column("shown", "str", "What the platform shows; empty: nothing"),
+        Column("reason", "str", "What differs"),
+        Column("at", "str", "When it was read, UTC"),
+        Column("since", "str", "When the verdict was first found so, UTC"),
     ),
 )
 

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 COVERAGE = 0.9
 """Below this share of mapped rows an outlet's mapping is worth a look."""
 
+FEW_DRIFTS = 10
+DRIFT_SHARE = 0.02
+"""More listings than these that are shown otherwise are an error, not a warning."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -130,6 +134,64 @@ def conservation_of_channels(project: Project, platform: str) -> Finding:
     return _law(rows, looked, {"catalog_rows": total})
 
 
+def no_drift(project: Project, platform: str) -> Finding:
+    """Listings that the platform shows otherwise, as they were read last, and offers that are
+    unknown to us. What was told once more since counts as mended until it is read again."""
+    from marketsync_dagster.ledger import reconciliation
+    from marketsync_dagster.ledger.states import states_at
+
+    outlets = list(project.settings.channels_of(platform))
+    found = reconciliation.found_wrong(project.ledger, platform, outlets)
+    strange = [row for row in found if row["verdict"] == reconciliation.UNKNOWN_TO_US]
+    drifted = [row for row in found if row["verdict"] != reconciliation.UNKNOWN_TO_US]
+    standing = [row for row in drifted if row["sent_again"] is None]
+    counts = reconciliation.verdict_counts(project.ledger, platform)
+    verified = sum(counts.get(o, {}).get(reconciliation.VERIFIED, 0) for o in outlets)
+    states = states_at(project.ledger, f"{platform}_reconciliation")
+    unread = [outlet for outlet in outlets if outlet in states and not states[outlet].ok]
+    read = verified + len(drifted)
+    sentence = f"{len(standing)} of {counted(read, 'listing')} shown otherwise"
+    if standing:
+        sentence += ": " + ", ".join(_named_drift(row) for row in standing[:5])
+    if len(drifted) > len(standing):
+        sentence += f"; {len(drifted) - len(standing)} more were sent again since"
+    if strange:
+        sentence += f"; {counted(len(strange), 'offer')} unknown to us: "
+        sentence += ", ".join(row["platform_sku"] for row in strange[:5])
+    if unread:
+        sentence += f"; not read: {', '.join(unread[:20])}"
+    rows = [
+        {
+            "outlet": row["outlet"],
+            "sku": row["sku"] or row["platform_sku"],
+            "verdict": row["verdict"],
+            "expected": row["expected"],
+            "shown": row["shown"] or "nothing",
+            "since": row["since"],
+            "next_step": _after_drift(row, platform),
+        }
+        for row in [*standing, *strange]
+    ]
+    numbers = {
+        "drifted": len(standing),
+        "sent_again": len(drifted) - len(standing),
+        "unknown_to_us": len(strange),
+        "verified": verified,
+    }
+    few = len(standing) <= max(FEW_DRIFTS, DRIFT_SHARE * read)
+    return Finding(not rows, sentence, rows, numbers, warn=few)
+
+
+def _named_drift(row: Mapping[str, Any]) -> str:
+    return f"{row['sku']} at {row['outlet']} ({row['verdict']}: {row['shown'] or 'nothing'})"
+
+
+def _after_drift(row: Mapping[str, Any], platform: str) -> str:
+    if not row["sku"]:
+        return f"map it, or take it off {platform}: it is in no feed of ours"
+    return f"marketsync run push_{platform} --outlet {row['outlet']}"
+
+
 def _law(rows: list[dict[str, Any]], looked: int, numbers: dict[str, int]) -> Finding:
     sentence = (
         f"{len(rows)} of {counted(looked, 'outlet')} do not add up"
@@ -151,7 +213,7 @@ def schema(
     """
     import pyarrow.parquet as pq
 
-    names = set(expected.names)
+    names = {column.name for column in expected.columns if column.required}
     rows = []
     stored = 0
     for outlet in outlets:

@@ -3,7 +3,7 @@
 How a plan is made, what holds it and how it is sent belongs to `stages.listings` and `push`.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +19,7 @@ from marketsync_dagster.resources.options import RunOptions
 from marketsync_dagster.resources.project import ProjectResource
 
 if TYPE_CHECKING:
+    from marketsync_dagster.stages.forecasting import AccountForecast
     from marketsync_dagster.stages.project import Project
 
 LAST_PUSHES = 10
@@ -45,12 +46,17 @@ def listings_asset(
     def plan(
         context: dg.OpExecutionContext, project: ProjectResource, options: RunOptions
     ) -> list[dict[str, Any]]:
+        from marketsync_dagster.stages.forecasting import of_runs
         from marketsync_dagster.stages.listings import plan_outlets
 
         run = open_run(context, project, options)
         outlets = list(context.partition_keys)
         planned = plan_outlets(run, platform, outlets, options.plan_options(context.run.tags))
         say(f"{platform}_plan", "", len(planned), len(outlets))
+        accounts = of_runs(run.settings, platform, planned)
+        context.add_output_metadata(forecast_metadata(accounts))
+        for account in accounts:
+            context.log.info(f"{account.words} at the least")
         return [outlet.to_dict() for outlet in planned]
 
     @dg.op(
@@ -124,6 +130,15 @@ def listings_asset(
 
     policy = freshness(settings)
     return listings.map_asset_specs(lambda asset: asset.replace_attributes(freshness_policy=policy))
+
+
+def forecast_metadata(accounts: "Sequence[AccountForecast]") -> dict[str, Any]:
+    """The least calls and minutes of what is to go out, in all and by account."""
+    from marketsync_dagster.stages.forecasting import total_of
+
+    total = total_of(accounts)
+    figures: dict[str, Any] = {"calls": total.calls, "minutes": total.minutes}
+    return figures | ({"forecast": table([one.to_dict() for one in accounts])} if accounts else {})
 
 
 def last_pushes_table(project: "Project", platform: str, outlet: str) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from marketsync_dagster.catalog.columns import FrameColumns
 from marketsync_dagster.config.settings import Settings
 
 OWNERS = ["team:retail-data"]
-TITLES = {"tracker_ke": "Tracker KE", "pasons": "Pasons"}
+TITLES = {"tracker_ke": "Tracker KE", "pasons": "Pasons", "mirakl": "Best Buy (Mirakl)"}
 
 
 def title(platform: str) -> str:

@@ -21,6 +21,7 @@ from marketsync_dagster.assets.findings import (
     guard,
     keys_fresh,
     mapping_coverage,
+    no_drift,
     runs,
     schema,
     told,
@@ -143,6 +144,18 @@ def checks_of_platform(platform: str) -> list[Check]:
             lambda project: keys_fresh(project, platform),
         ),
     ]
+
+
+def reconciliation_checks(platform: str) -> dg.AssetChecksDefinition:
+    """`no_drift` of a platform that tells what it shows."""
+    check = Check(
+        dg.AssetKey([platform, "reconciliation"]),
+        "no_drift",
+        f"{title(platform)} shows what it has acknowledged, and nothing that is unknown to us.",
+        lambda project: no_drift(project, platform),
+    )
+    stage = f"{platform}_reconciliation"
+    return _step(f"{stage}_checks", [check], own_stages=[stage])
 
 
 def _step(

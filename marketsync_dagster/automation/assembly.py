@@ -15,7 +15,12 @@ from marketsync_dagster.assets.checks import outlet_ok_check
 from marketsync_dagster.assets.listings import listings_asset
 from marketsync_dagster.assets.platforms import platform_assets
 from marketsync_dagster.assets.pos import EXTRACT, pos_assets
-from marketsync_dagster.assets.summaries import platform_checks, pos_checks
+from marketsync_dagster.assets.reconciliation import reconciliation_asset
+from marketsync_dagster.assets.summaries import (
+    platform_checks,
+    pos_checks,
+    reconciliation_checks,
+)
 from marketsync_dagster.automation.jobs import asset_jobs
 from marketsync_dagster.automation.op_jobs import connections_job, plan_job
 from marketsync_dagster.automation.partitions import outlet_partitions
@@ -48,15 +53,19 @@ def build_definitions(
     platforms = settings.platforms()
     assets = pos_assets(settings, partitions)
     checks = [outlet_ok_check(EXTRACT, "pos_extract", partitions), pos_checks()]
-    for platform in platforms:
-        assets += platform_assets(platform, _capabilities(settings, platform), partitions)
+    capabilities = {platform: _capabilities(settings, platform) for platform in platforms}
+    for platform, can in capabilities.items():
+        assets += platform_assets(platform, can, partitions)
         assets.append(listings_asset(platform, settings, partitions))
         listings = dg.AssetKey([platform, "listings"])
         checks += [
             outlet_ok_check(listings, f"{platform}_listings", partitions),
             platform_checks(platform),
         ]
-    jobs = [*asset_jobs(assets, platforms), plan_job, connections_job, retention_job]
+        if can.list_shown or can.read_prices:
+            assets.append(reconciliation_asset(platform, partitions))
+            checks.append(reconciliation_checks(platform))
+    jobs = [*asset_jobs(assets, platforms, capabilities), plan_job, connections_job, retention_job]
     resources: dict[str, Any] = {
         "project": ProjectResource(config=str(settings.file)),
         "options": RunOptions(),

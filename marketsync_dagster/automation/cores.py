@@ -9,8 +9,10 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from datetime import UTC, datetime
 from typing import Any, Literal
 
+from marketsync_dagster.values.times import to_second
 from marketsync_dagster.values.words import counted
 
 RunState = Literal["none", "active", "judged", "lost"]
@@ -204,8 +206,10 @@ class Waiting:
     """The newest push of the channel: whether something has moved since."""
     automatic: bool = True
     """Whether rows may go again without a person: push_enabled and auto_push."""
+    imports: int = 0
+    """Imports that have not ended, and that no run asks for."""
     closed_for: float = 0.0
-    """The platform asked to be left alone for so many seconds from now."""
+    """The platform asked to be left alone for so many seconds from now, with what waits here."""
     busy: str = ""
     """A queued or running run of the same job, for people."""
     paused: str = ""
@@ -241,9 +245,11 @@ def pending_retries(
         attempt = known.attempt + 1
         what = f"plan-{one.plan}" if one.plan else f"after-{one.last_push or 'nothing'}"
         key = f"pending_retries:{one.platform}:{one.outlet}:{what}:{attempt}"
-        why = (
-            f"approved plan {one.plan}" if one.plan else f"{counted(one.rows, 'row')} must go again"
-        )
+        why = f"{counted(one.imports, 'import')} to be asked for"
+        if one.plan:
+            why = f"approved plan {one.plan}"
+        elif one.rows:
+            why = f"{counted(one.rows, 'row')} must go again"
         decision.memory[channel] = Tried(attempt, now, one.plan, one.rows)
         decision.launches.append(Launch(one.outlet, key, why, one.platform))
     return decision
@@ -255,10 +261,13 @@ def _why_not(one: Waiting, known: Tried, now: float) -> str:
     if one.busy:
         return one.busy
     if not one.plan and not one.automatic:
+        if not one.rows:
+            return f"{counted(one.imports, 'import')} to be asked for by a person: auto_push is off"
         waits = "row waits" if one.rows == 1 else "rows wait"
         return f"{one.rows:,} {waits} for a person: auto_push is off"
     if one.closed_for > 0:
-        return f"the platform asked to wait another {one.closed_for:.0f} s"
+        until = datetime.fromtimestamp(now + one.closed_for, UTC)
+        return f"the platform asked us to stay away until {to_second(until)}"
     pause = pause_after(known.attempt) if known.attempt else 0.0
     # an attempt in the future was made before the clock was set back: nobody knows how long ago
     if known.at <= now < known.at + pause:

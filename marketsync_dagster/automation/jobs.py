@@ -5,7 +5,8 @@ Every job runs in one process: starting a process costs more than the work of ma
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
@@ -13,11 +14,19 @@ from marketsync_dagster.assets.pos import CATALOG, EXTRACT, REJECTS
 from marketsync_dagster.assets.specs import title
 from marketsync_dagster.resources.options import run_config
 
+if TYPE_CHECKING:
+    from marketsync_dagster.platforms.base import Capabilities
+
 POS = [EXTRACT, REJECTS, CATALOG]
 
 
-def asset_jobs(assets: list[dg.AssetsDefinition], platforms: list[str]) -> list[Any]:
-    """Jobs over assets; a job whose assets nobody has is left out."""
+def asset_jobs(
+    assets: list[dg.AssetsDefinition], platforms: list[str], can: Mapping[str, Capabilities]
+) -> list[Any]:
+    """Jobs over assets; a job whose assets nobody has is left out. `can`: of each platform."""
+    # where listings say more than price and stock, no feed is made without their offers
+    offering = [platform for platform in platforms if can[platform].offer_details]
+    by_barcode = [platform for platform in platforms if can[platform].catalog_by_barcode]
     keys = [spec.key for definition in assets for spec in definition.specs]
 
     def of(*names: str) -> list[dg.AssetKey]:
@@ -26,14 +35,18 @@ def asset_jobs(assets: list[dg.AssetsDefinition], platforms: list[str]) -> list[
     def job(name: str, selection: list[dg.AssetKey], description: str, **options: object):
         return dg.define_asset_job(
             name,
-            selection=dg.AssetSelection.assets(*selection),
+            selection=dg.AssetSelection.assets(*dict.fromkeys(selection)),
             description=description,
             executor_def=dg.in_process_executor,
             config=run_config(**options),
             tags={"marketsync/job": name},
         )
 
-    to_listings = of("sku_mapping", "price_feed", "listings")
+    def theirs(some: list[str], *names: str) -> list[dg.AssetKey]:
+        return [key for key in of(*names) if key.path[0] in some]
+
+    offers = theirs(offering, "products")
+    to_listings = [*offers, *of("sku_mapping", "price_feed", "listings")]
     jobs = [
         job(
             "full_sync",
@@ -70,17 +83,35 @@ def asset_jobs(assets: list[dg.AssetsDefinition], platforms: list[str]) -> list[
         jobs.append(
             job(
                 "product_sync",
-                [*POS, *of("products"), *_mapping_of(of("products"))],
-                "Offers new and changed products to the platforms that take them, then maps.",
+                [
+                    *POS,
+                    *of("products"),
+                    *theirs(by_barcode, "platform_catalog"),
+                    *_mapping_of(of("products")),
+                    *theirs(offering, "price_feed", "listings"),
+                ],
+                "Makes new and changed products known to the platforms that take them, then maps. "
+                "On platforms whose offers carry price and stock (Mirakl), new and changed offers "
+                "are sent as well, through plan and guard like every push.",
                 mode="partial",
+                fields=["offer"],
             )
         )
     if of("sku_mapping"):
         jobs.append(
             job(
                 "refresh_mappings",
-                of("platform_catalog", "sku_mapping"),
+                [*offers, *of("platform_catalog", "sku_mapping")],
                 "Reads what the platforms list, once for all outlets, and maps again.",
+            )
+        )
+    if of("reconciliation"):
+        jobs.append(
+            job(
+                "reconcile",
+                of("reconciliation"),
+                "Reads what the platforms show, where they tell it, and compares it with what they "
+                "acknowledged; what has drifted goes again with the next partial push.",
             )
         )
     return jobs

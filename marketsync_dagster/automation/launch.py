@@ -58,12 +58,14 @@ def launch(
     outlets: Sequence[str] | None = None,
     options: Mapping[str, Any] | None = None,
     progress: Progress | None = None,
+    platform: str | None = None,
 ) -> RunReport:
     """Execute `job` for `outlets` (None: all), one run per unbroken stretch of them.
 
     `options` are fields of `RunOptions` (or of `PlanConfig` for the job `plan`); `progress` is
-    called as the run goes on. Raises UsageError for a job or an outlet that does not exist; what
-    goes wrong in a run is in the report, never raised.
+    called as the run goes on. `platform`: only the assets of the job that are this platform's.
+    Raises UsageError for a job or an outlet that does not exist, or a platform that the job has
+    nothing of; what goes wrong in a run is in the report, never raised.
     """
     from marketsync_dagster.automation.assembly import build_definitions
     from marketsync_dagster.automation.partitions import contiguous_ranges, range_tags
@@ -74,6 +76,9 @@ def launch(
     _check_words(job, outlets, every, definitions)
     chosen = dict(options or {})
     chosen.setdefault("created_by", project.user)
+    resolved = definitions.resolve_job_def(job)
+    selection = _assets_of(resolved, platform) if platform else None
+    config = _run_config(job, chosen, outlets, _options_of(definitions, job))
     tags = {"marketsync/trigger": "command line", "user": project.user, **process_tags()}
     if job in WITHOUT_OUTLETS:
         stretches: list[dict[str, str]] = [{}]
@@ -88,9 +93,10 @@ def launch(
     with opened_instance(project) as instance, _watched(progress):
         end_dead_runs(instance)
         for stretch in stretches:
-            run = definitions.resolve_job_def(job).execute_in_process(
+            run = resolved.execute_in_process(
+                asset_selection=selection,
                 instance=instance,
-                run_config=_run_config(job, chosen, outlets),
+                run_config=config,
                 tags={**tags, **stretch, ".dagster/repository": "__repository__@marketsync"},
                 raise_on_error=False,
                 run_id=_run_id(),
@@ -142,9 +148,36 @@ def _check_words(
             raise UsageError(f"there is no {what} {word!r}", f"one of: {', '.join(near)}")
 
 
+def _assets_of(job: dg.JobDefinition, platform: str) -> list[dg.AssetKey]:
+    """What of a job is one platform's."""
+    keys = sorted(job.asset_layer.executable_asset_keys)
+    found = [key for key in keys if key.path[0] == platform]
+    if not found:
+        others = dict.fromkeys(key.path[0] for key in keys)
+        raise UsageError(
+            f"{job.name} has nothing of {platform}",
+            f"it is about {', '.join(others)}",
+        )
+    return found
+
+
+def _options_of(definitions: dg.Definitions, job: str) -> dict[str, Any]:
+    """What a job is about, as its launchpad has it: the options that its definition sets."""
+    known = next(one for one in definitions.jobs or [] if one.name == job)
+    config = getattr(known, "config", None) or {}
+    return dict(config.get("resources", {}).get("options", {}).get("config", {}))
+
+
 def _run_config(
-    job: str, options: Mapping[str, Any], outlets: Sequence[str] | None
+    job: str,
+    options: Mapping[str, Any],
+    outlets: Sequence[str] | None,
+    own: Mapping[str, Any],
 ) -> dict[str, Any]:
+    """The run's configuration: `options`, and what the job sets of its `own` beside them.
+
+    UsageError for fields that a job which is about some of them does not send.
+    """
     from marketsync_dagster.resources.options import run_config
 
     # what a person should know is in the report: Dagster's own log would bury it
@@ -156,7 +189,15 @@ def _run_config(
         return {**config, "ops": {"preview": {"config": said}}}
     if job in ("test_connections", "retention"):
         return config | run_config(created_by=options["created_by"])
-    return config | run_config(**{"mode": _default_mode(job), **_set(options)})
+    given = _set(options)
+    about = own.get("fields", [])
+    others = [name for name in given.get("fields", ()) if about and name not in about]
+    if others:
+        raise UsageError(
+            f"{job} is about the {' and the '.join(about)} alone, not about the {others[0]}",
+            f"marketsync run partial_sync --field {others[0]}",
+        )
+    return config | run_config(**{"mode": _default_mode(job), **own, **given})
 
 
 def _set(options: Mapping[str, Any]) -> dict[str, Any]:
@@ -272,6 +313,9 @@ def stages(project: Project) -> list[str]:
     for platform in project.settings.platforms():
         names += [
             f"{platform}_{part}"
-            for part in ("platform_catalog", "products", "sku_mapping", "price_feed", "listings")
+            for part in (
+                *("platform_catalog", "products", "sku_mapping", "price_feed", "listings"),
+                "reconciliation",
+            )
         ]
     return names

@@ -1,14 +1,23 @@
 """Jobs that materialize nothing: the dry run of a plan, and the test of the connections."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 from pydantic import Field
 
+from marketsync_dagster.assets.listings import forecast_metadata
 from marketsync_dagster.assets.running import open_run
 from marketsync_dagster.assets.tables import table
 from marketsync_dagster.resources.boundary import guarded
-from marketsync_dagster.resources.options import Mode, RunOptions, What
+from marketsync_dagster.resources.options import (
+    FIELDS,
+    LIMIT,
+    Mode,
+    RunOptions,
+    What,
+    some_rows,
+)
 from marketsync_dagster.resources.project import ProjectResource
 
 if TYPE_CHECKING:
@@ -25,8 +34,8 @@ class PlanConfig(dg.Config):
     platform: str = Field(default="", description="One platform; empty: all.")
     mode: Mode = Field(default=Mode.partial, description="full or partial, as in a push.")
     skus: list[str] = Field(default=[], description="Only these SKUs; empty: all.")
-    limit: int | None = Field(default=None, description="At most this many rows per channel.")
-    fields: list[What] = Field(default=[], description="Only the price or the stock; empty: both.")
+    limit: int | None = Field(default=None, description=LIMIT)
+    fields: list[What] = Field(default=[], description=FIELDS)
 
 
 @dg.op(
@@ -42,6 +51,7 @@ def preview_op(
 ) -> int:
     """The number of rows that would be sent; the plans are in the output's metadata."""
     from marketsync_dagster.push.plan import PlanOptions
+    from marketsync_dagster.stages.forecasting import of_accounts, of_plan, sends_of
     from marketsync_dagster.stages.preview import preview
     from marketsync_dagster.values.errors import MarketSyncError, UsageError
 
@@ -55,9 +65,10 @@ def preview_op(
     wanted = PlanOptions(
         mode=config.mode.value,
         skus=tuple(config.skus),
-        limit=config.limit,
+        limit=some_rows(config.limit),
         fields=tuple(field.value for field in config.fields),
     )
+    sends: list[tuple[str, Mapping[str, int]]] = []
     rows: list[dict[str, Any]] = []
     changes: list[dict[str, Any]] = []
     for platform in [config.platform] if config.platform else settings.platforms():
@@ -76,13 +87,15 @@ def preview_op(
                     }
                 )
                 continue
-            rows.append(_row(plan, outlet, platform))
+            rows.append(_row(plan, outlet, platform) | of_plan(settings, plan).to_dict())
+            sends.append((plan.base.account, sends_of(settings, plan)))
             changes += _changes(plan, outlet, platform, CHANGES - len(changes))
     total = sum(row.get("to_send", 0) for row in rows)
     context.add_output_metadata(
         {
             "to_send": total,
             "channels": len(rows),
+            **forecast_metadata(of_accounts(settings, sends)),
             "plan": table(rows),
             "changes": table(changes),
         }
@@ -103,6 +116,7 @@ def _row(plan: "Plan", outlet: str, platform: str) -> dict[str, Any]:
         "unchanged": counts["unchanged"],
         "unmapped": counts["unmapped"],
         "deselected": counts["deselected"],
+        **plan.imports,
         "verdict": f"held: {findings}" if plan.held else findings or "goes out",
         "next_step": plan.pause.resume_command if plan.pause is not None else "",
     }

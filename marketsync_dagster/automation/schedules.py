@@ -29,15 +29,21 @@ PLANNED: list[tuple[str, str, dict[str, object], str]] = [
     ("partial", "partial_sync", {"mode": "partial"}, "What platforms do not know yet"),
     ("full", "full_sync", {"mode": "full"}, "Every row of every channel"),
     ("stock", "stock_sync", {"mode": "partial", "fields": ["stock"]}, "Changed stock"),
-    ("products", "product_sync", {"mode": "partial"}, "New and changed products"),
+    (
+        "products",
+        "product_sync",
+        {"mode": "partial", "fields": ["offer"]},
+        "New and changed products",
+    ),
     ("mappings", "refresh_mappings", {}, "What the platforms list, and the mapping"),
+    ("reconcile", "reconcile", {}, "What the platforms show, against what they acknowledged"),
     ("connections", "test_connections", {}, "The credentials of every account"),
     ("retention", "retention", {}, "What nobody needs any more"),
 ]
 """Key in `schedules`, job, options of the run, what the run is about."""
 
 WITHOUT_OUTLETS = ("test_connections", "retention")
-BY_ACCOUNT = ("partial", "full", "stock")
+BY_ACCOUNT = ("partial", "full", "stock", "products")
 """Schedules that an account can have for itself: its channels then go by that one only."""
 
 

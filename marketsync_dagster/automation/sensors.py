@@ -5,7 +5,7 @@ All are switched off until somebody turns them on.
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
@@ -30,6 +30,7 @@ from marketsync_dagster.resources.options import TRIGGER_TAG, run_config
 from marketsync_dagster.resources.project import ProjectResource
 
 if TYPE_CHECKING:
+    from marketsync_dagster.ledger.pauses import Pause
     from marketsync_dagster.stages.project import Project
 
 
@@ -126,18 +127,20 @@ def _waiting(instance: dg.DagsterInstance, project: "Project") -> list[Waiting]:
     from marketsync_dagster.ledger.pauses import active_pauses, pause_of
     from marketsync_dagster.ledger.plans import approved_channels
     from marketsync_dagster.ledger.pushes import last_push
-    from marketsync_dagster.ledger.quota import closed_for
+    from marketsync_dagster.ledger.quota import closures
 
     rows = pending_channels(project.ledger)
     pauses = active_pauses(project.ledger)
     plans = {
         (outlet, platform): plan for outlet, platform, plan in approved_channels(project.ledger)
     }
+    imports = _left_alone(project, pauses)
+    closed = {name: one.left_ms / 1000 for name, one in closures(project.ledger).items()}
     waiting: list[Waiting] = []
     for platform in project.settings.platforms():
         for outlet, channel in project.settings.channels_of(platform).items():
             at = (outlet, platform)
-            if not channel.push_enabled or not (rows.get(at) or at in plans):
+            if not channel.push_enabled or not (rows.get(at) or at in plans or at in imports):
                 continue
             pause = pause_of(pauses, outlet, platform)
             waiting.append(
@@ -146,14 +149,68 @@ def _waiting(instance: dg.DagsterInstance, project: "Project") -> list[Waiting]:
                     platform=platform,
                     rows=rows.get(at, 0),
                     plan=plans.get(at, ""),
+                    imports=imports.get(at, 0),
                     last_push=last_push(project.ledger, outlet, platform),
                     automatic=channel.auto_push,
-                    closed_for=closed_for(project.ledger, channel.account) / 1000,
+                    closed_for=_closed_for(
+                        project, channel.account, closed, rows=rows.get(at, 0) > 0 or at in plans
+                    ),
                     busy=active_run(instance, f"push_{platform}") or "",
                     paused=pause.words if pause else "",
                 )
             )
     return waiting
+
+
+def _closed_for(
+    project: "Project", account: str, closed: Mapping[str, float], *, rows: bool
+) -> float:
+    """For how many seconds a run would have nothing to call for; `closed`: what is closed, and for
+    how long. `rows`: something is to be sent, else imports are to be asked for."""
+    from marketsync_dagster.ledger.imports import open_imports
+    from marketsync_dagster.platforms.base import ImportKind
+
+    if not any(name.partition("/")[0] == account for name in closed):
+        return 0.0
+    # which kind the rows are of is known when they are planned: the longest
+    of_families = [closed.get(f"{account}/{kind}", 0.0) for kind in ImportKind]
+    if not rows:
+        kinds = {one.kind for one in open_imports(project.ledger, account)}
+        of_families = [
+            min((closed.get(f"{account}/{kind}_status", 0.0) for kind in kinds), default=0.0)
+        ]
+    return max(closed.get(account, 0.0), *of_families)
+
+
+def _left_alone(project: "Project", pauses: Sequence["Pause"]) -> dict[tuple[str, str], int]:
+    """(outlet, platform) -> imports that have not ended and that no run asks for.
+
+    Of the channels of an account one is enough: whoever runs it asks for all of them.
+    """
+    from marketsync_dagster.ledger.imports import waiting_channels
+    from marketsync_dagster.ledger.leases import alive, channel_lease
+    from marketsync_dagster.ledger.pauses import pause_of
+
+    waiting = waiting_channels(project.ledger)
+    if not waiting:
+        return {}
+    with project.ledger.read() as connection:
+        held = {lease.name for lease in alive(connection)}
+    asked_for = {
+        channel.account
+        for platform in project.settings.platforms()
+        for outlet, channel in project.settings.channels_of(platform).items()
+        if channel_lease(outlet, platform) in held
+    }
+    found: dict[str, tuple[bool, tuple[str, str], int]] = {}
+    for (outlet, platform), one in waiting.items():
+        channel = project.settings.channel(outlet, platform)
+        if channel is None or channel.account != one.account or one.account in asked_for:
+            continue
+        if channel.push_enabled and pause_of(pauses, outlet, platform) is None:
+            here = (not channel.auto_push, (outlet, platform), one.imports)
+            found[one.account] = min(found.get(one.account, here), here)
+    return {at: count for _, at, count in found.values()}
 
 
 def _result(

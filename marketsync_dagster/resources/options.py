@@ -36,8 +36,28 @@ class Mode(Enum):
 class What(Enum):
     """What of a listing is sent."""
 
+    offer = "offer"
     price = "price"
     stock = "stock"
+
+
+LIMIT = "A test run: at most this many rows of each channel; the rest is left out."
+FIELDS = (
+    "Only the price, the stock, or offers that are new or changed otherwise; what is not named "
+    "stays as the platform shows it. Empty: all of it."
+)
+
+
+def some_rows(limit: int | None) -> int | None:
+    """`limit`; UsageError for one that lets nothing go."""
+    from marketsync_dagster.values.errors import UsageError
+
+    if limit is not None and limit < 1:
+        raise UsageError(
+            f"limit is {limit}: nothing would be sent",
+            "set it to 1 or more, or leave it out",
+        )
+    return limit
 
 
 class RunOptions(dg.ConfigurableResource[None]):
@@ -52,8 +72,8 @@ class RunOptions(dg.ConfigurableResource[None]):
         description="full: send every row; partial: only what the platform does not know yet.",
     )
     skus: list[str] = Field(default=[], description="Only these SKUs; empty: all.")
-    limit: int | None = Field(default=None, description="At most this many rows per channel.")
-    fields: list[What] = Field(default=[], description="Only the price or the stock; empty: both.")
+    limit: int | None = Field(default=None, description=LIMIT)
+    fields: list[What] = Field(default=[], description=FIELDS)
     force_older: bool = Field(
         default=False, description="Take an extract although a newer one was taken before."
     )
@@ -65,17 +85,11 @@ class RunOptions(dg.ConfigurableResource[None]):
         """The part of the options that the plan of every channel is made with; UsageError for a
         limit that lets nothing go."""
         from marketsync_dagster.push.plan import PlanOptions
-        from marketsync_dagster.values.errors import UsageError
 
-        if self.limit is not None and self.limit < 1:
-            raise UsageError(
-                f"limit is {self.limit}: nothing would be sent",
-                "set it to 1 or more, or leave it out",
-            )
         return PlanOptions(
             mode=self.mode.value,
             skus=tuple(self.skus),
-            limit=self.limit,
+            limit=some_rows(self.limit),
             fields=tuple(field.value for field in self.fields),
             automatic=tags.get(TRIGGER_TAG) in AUTOMATIC,
             schedule=tags.get(SCHEDULE_TAG, ""),

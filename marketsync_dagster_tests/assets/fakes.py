@@ -80,6 +80,11 @@ class Passed:
 
     outlet: str
 
+    @property
+    def goes_out(self) -> bool:
+        """Nothing is known of what it would take."""
+        return False
+
     def to_dict(self) -> dict[str, Any]:
         return dataclasses.asdict(self)
 
@@ -157,11 +162,15 @@ class Stages:
     def build_catalogs(self, project: Project, outlets: Sequence[str]) -> list[StageResult]:
         return self._run(project, "pos_catalog", ("pos", "catalog"), outlets, {"rows": 2})
 
-    def push_products(self, project: Project, platform: str, outlets: Sequence[str]):
+    def push_products(self, project: Project, platform: str, outlets: Sequence[str], options: Any):
+        self.options.append(options)
         stage = f"{platform}_products"
         return self._run(project, stage, (platform, "products"), outlets, {"sent": 1})
 
-    def refresh_platform_catalog(self, project: Project, platform: str) -> StageResult:
+    def refresh_platform_catalog(
+        self, project: Project, platform: str, *, only_new: bool = False
+    ) -> StageResult:
+        assert not only_new, "this platform is read as a whole"
         self.calls.append((f"{platform}_platform_catalog", ()))
         reason = self.bad.get((f"{platform}_platform_catalog", ""), "")
         if reason:
@@ -207,17 +216,22 @@ class Stages:
         outlets = [one.outlet for one in pushed]
         return self._run(project, stage, (platform, "listings"), outlets, numbers)
 
+    def reconcile_outlets(
+        self, project: Project, platform: str, outlets: Sequence[str], **_: Any
+    ) -> list[StageResult]:
+        stage, key = f"{platform}_reconciliation", (platform, "reconciliation")
+        return self._run(project, stage, key, outlets, {"verified": 2})
+
     def install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Put the fakes in the place of the real modules for this test."""
         modules: dict[str, dict[str, Any]] = {
             "extract": {"extract_outlets": self.extract_outlets, "Force": Force},
             "catalog": {"build_catalogs": self.build_catalogs},
             "products": {"push_products": self.push_products},
-            "mapping": {
-                "map_outlets": self.map_outlets,
-                "refresh_platform_catalog": self.refresh_platform_catalog,
-            },
+            "platform_catalog": {"refresh_platform_catalog": self.refresh_platform_catalog},
+            "mapping": {"map_outlets": self.map_outlets},
             "feed": {"build_feeds": self.build_feeds},
+            "reconciliation": {"reconcile_outlets": self.reconcile_outlets},
             "listings": {
                 "plan_outlets": self.plan_outlets,
                 "push_plans": self.push_plans,

@@ -167,6 +167,10 @@ def test_a_damaged_extract_stops_its_own_outlet_and_no_other(
         run = instance.get_run_by_id(report.run_id)
         assert run is not None
         assert run.status == dg.DagsterRunStatus.FAILURE
+        planned = output_metadata(instance, report.run_id, "pasons_plan")
+        assert (planned["calls"], planned["minutes"]) == (2, 0.0)
+        told = [(one.data["account"], one.data["rows"]) for one in planned["forecast"]]
+        assert told == [("pasons_kisumu", ROWS), ("pasons_westlands", ROWS)]
     # the extract is exported again: the outlet alone is run, and says nothing twice to others
     calls = fresh_sandbox.last_request()
     drop(tmp_path, "mombasa", extract())
@@ -186,16 +190,18 @@ def test_a_damaged_extract_stops_its_own_outlet_and_no_other(
     with dg.DagsterInstance.from_config(str(tmp_path / ".dagster")) as instance:
         records = instance.fetch_materializations(dg.AssetKey(["pos", "extract"]), limit=1).records
         assert records[0].asset_materialization is not None
-        told: Any = records[0].asset_materialization.metadata
-        (row,) = told["drift"].records
-        assert (told["drift_changes"].value, row.data["column"]) == (1, "Shelf")
+        said: Any = records[0].asset_materialization.metadata
+        (row,) = said["drift"].records
+        assert (said["drift_changes"].value, row.data["column"]) == (1, "Shelf")
 
 
-def output_metadata(instance: dg.DagsterInstance, run_id: str) -> dict[str, Any]:
-    """Metadata of the one output of a run; tables as their records."""
+def output_metadata(instance: dg.DagsterInstance, run_id: str, step: str = "") -> dict[str, Any]:
+    """Metadata of the first output of a run, or of one of its steps; tables as their records."""
     for entry in instance.all_logs(run_id):
         event = entry.dagster_event
-        if event is not None and event.is_successful_output:
+        if event is None or not (event.step_key or "").endswith(step):
+            continue
+        if event.is_successful_output:
             metadata = event.step_output_data.metadata
             return {
                 name: value.records if isinstance(value, dg.TableMetadataValue) else value.value
@@ -216,6 +222,11 @@ def test_the_dry_run_shows_the_plan_and_sends_nothing(
     (row,) = [record.data for record in metadata["plan"]]
     assert (row["outlet"], row["platform"], row["to_send"]) == ("kisumu", "pasons", ROWS)
     assert len(metadata["changes"]) == ROWS
+    (account,) = [record.data for record in metadata["forecast"]]
+    assert (account["account"], account["calls"], metadata["calls"]) == ("pasons_kisumu", 1, 1)
+    assert (row["calls"], metadata["minutes"]) == (1, 0.0)
+    refused = launch(project, "plan", ["kisumu"], {"platform": "pasons", "limit": -1})
+    assert "limit is -1: nothing would be sent" in refused.errors[0]
     assert fresh_sandbox.requests() == []
 
 

@@ -126,6 +126,19 @@ def test_rows_that_must_go_again_are_pushed_with_growing_pauses() -> None:
     assert len(pending_retries([ROWS], second.memory, 31.0 + 61).launches) == 1
 
 
+@pytest.mark.parametrize(
+    ("change", "why"),
+    [
+        ({"rows": 0, "imports": 1}, "1 import to be asked for"),
+        ({"imports": 1}, "3 rows must go again"),
+        ({"imports": 1, "plan": "pl-7"}, "approved plan pl-7"),
+    ],
+)
+def test_a_run_says_what_it_is_for(change: dict[str, Any], why: str) -> None:
+    (launch,) = pending_retries([replace(ROWS, **change)], {}, 0.0).launches
+    assert launch.why == why
+
+
 def test_a_channel_with_nothing_left_is_forgotten() -> None:
     first = pending_retries([ROWS], {}, 0.0)
     assert pending_retries([], first.memory, 1.0).memory == {}
@@ -147,9 +160,13 @@ def test_an_approved_plan_goes_at_once_even_without_auto_push() -> None:
         ({"automatic": False, "rows": 1}, "1 row waits for a person: auto_push is off"),
         ({"paused": "paused until resumed by amina (x)"}, "paused until resumed by amina (x)"),
         ({"paused": "paused by amina", "plan": "plan-1"}, "paused by amina"),
-        ({"closed_for": 60.0}, "the platform asked to wait another 60 s"),
+        ({"closed_for": 60.0}, "the platform asked us to stay away until 1970-01-01T00:01:00Z"),
         ({"busy": "run 1a2b is queued"}, "run 1a2b is queued"),
         ({"busy": "run 1a2b is queued", "plan": "pl-7"}, "run 1a2b is queued"),
+        (
+            {"automatic": False, "rows": 0, "imports": 2},
+            "2 imports to be asked for by a person: auto_push is off",
+        ),
     ],
 )
 def test_what_is_not_pushed_says_why(change: dict[str, Any], reason: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -110,10 +111,47 @@ def test_a_platform_that_cannot_be_read_is_said(shop: Shop, project: Project) ->
     assert report.errors == ["the key was revoked"]
 
 
+def test_a_job_may_be_run_for_one_platform_alone(shop: Shop, project: Project) -> None:
+    report = launch(project, "refresh_mappings", ["westlands"], platform="pasons")
+    assert report.exit_code == 0
+    assert {result["stage"] for result in report.results} == {"pasons_sku_mapping"}
+    with pytest.raises(UsageError, match="has nothing of mirakl"):
+        launch(project, "refresh_mappings", ["westlands"], platform="mirakl")
+
+
 def test_older_extracts_are_forced_with_a_name_and_a_reason(shop: Shop, project: Project) -> None:
     said = {"force_older": True, "by": "ada", "reason": "the clock was wrong"}
     launch(project, "partial_sync", ["kisumu"], said)
     assert (shop.stages.forced.by, shop.stages.forced.reason) == ("ada", "the clock was wrong")
+
+
+def test_every_stage_that_sends_is_told_what_alone_to_send(shop: Shop, project: Project) -> None:
+    some = {"skus": ["a"], "limit": 5}
+    for job, given, fields, stages in (
+        (
+            "full_sync",
+            {"fields": ["price"]},
+            ("price",),
+            3,
+        ),  # products, and the plans of two platforms
+        ("push_tracker_ke", {"fields": ["stock"]}, ("stock",), 1),
+        ("stock_sync", {}, ("stock",), 2),
+    ):
+        shop.stages.options.clear()
+        assert launch(project, job, ["kisumu"], some | given).success
+        told = [(one.skus, one.limit, one.fields) for one in shop.stages.options]
+        assert told == [(("a",), 5, fields)] * stages, job
+    with pytest.raises(UsageError, match="about the stock alone, not about the price"):
+        launch(project, "stock_sync", ["kisumu"], {"fields": ["price"]})
+
+
+def test_every_launchpad_takes_the_options_of_a_test_run(shop: Shop) -> None:
+    some = {"skus": ["a"], "limit": 5, "fields": ["price"]}
+    for known in shop.definitions.jobs or []:
+        config: dict[str, Any] = {"resources": {"options": {"config": some}}}
+        if known.name == "plan":
+            config = {"ops": {"preview": {"config": some}}}
+        assert dg.validate_run_config(shop.definitions.resolve_job_def(known.name), config)
 
 
 @pytest.mark.parametrize(

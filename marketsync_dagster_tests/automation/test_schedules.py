@@ -57,6 +57,7 @@ def test_every_schedule_is_off_until_somebody_turns_it_on(shop: Shop) -> None:
         "stock_sync_schedule",
         "product_sync_schedule",
         "refresh_mappings_schedule",
+        "reconcile_schedule",
         "test_connections_schedule",
         "retention_schedule",
     }

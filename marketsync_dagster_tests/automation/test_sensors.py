@@ -13,10 +13,15 @@ import pytest
 
 from marketsync_dagster.automation.partitions import RANGE_END, RANGE_START
 from marketsync_dagster.ledger.extracts import ExtractRecord, record_extract
+from marketsync_dagster.ledger.imports import end_import
+from marketsync_dagster.ledger.leases import channel_lease, release, take_lease
 from marketsync_dagster.ledger.pauses import pause
+from marketsync_dagster.ledger.quota import close_account
+from marketsync_dagster.ledger.tables import rate_closed
 from marketsync_dagster.resources.project import ProjectResource
 from marketsync_dagster.stages.project import open_project
 from marketsync_dagster_tests.assets.conftest import Shop
+from marketsync_dagster_tests.ledger.started import AT, Start, start
 
 CONTENT = b"ProductId,Price\n1,10\n"
 
@@ -169,6 +174,31 @@ def test_a_bad_file_is_judged_once_and_not_run_for_ever(shop: Shop, extracts: Ti
     assert json.loads(extracts.cursor)["asked"]["kisumu"]["open"] is False
 
 
+def test_an_import_that_no_run_asks_for_starts_one_run_for_its_account(shop: Shop) -> None:
+    project = open_project(shop.settings.file)
+    platform = "tracker_ke"
+    channels = shop.settings.channels_of(platform)
+    account = channels["kisumu"].account
+    both = [outlet for outlet, channel in channels.items() if channel.account == account]
+    rows = {outlet: ["a", "b"] for outlet in both}
+    key = start(project.ledger, Start(rows, account=account, platform=platform))
+    pending = Ticking(shop, "pending_retries")
+    lease = take_lease(project.ledger, channel_lease(both[-1], platform), "run 1", 60)
+    assert pending.tick().run_requests == []  # that run asks for it
+    release(project.ledger, lease)
+    close_account(project.ledger, f"{account}/offers_status", 1_800_000, "HTTP 429")
+    assert "the platform asked us to stay away until" in pending.tick().skip_message
+    with project.ledger.begin() as connection:
+        connection.execute(rate_closed.delete())
+    (request,) = pending.tick().run_requests
+    assert request.job_name == f"push_{platform}"
+    assert request.tags["marketsync/why"] == "1 import to be asked for"
+    with project.ledger.begin() as connection:
+        end_import(connection, key, "complete", 0, "", AT)
+    assert pending.tick().skip_message == "nothing new"
+    project.ledger.close()
+
+
 def test_what_waits_in_the_ledger_is_pushed_for_its_outlet(shop: Shop) -> None:
     from marketsync_dagster.ledger import tables as t
 
@@ -189,6 +219,13 @@ def test_what_waits_in_the_ledger_is_pushed_for_its_outlet(shop: Shop) -> None:
     assert "tracker_ke/kisumu: tried 1 times" in second.skip_message
     assert "pasons/kisumu: 1 row waits for a person: auto_push is off" in second.skip_message
     project = open_project(shop.settings.file)
+    account = shop.settings.channels_of("tracker_ke")["kisumu"].account
+    for of in (account, f"{account}/stock"):  # the rows may be of the kind that is closed
+        close_account(project.ledger, of, 1_800_000, "HTTP 429")
+        waits = pending.tick().skip_message
+        assert "tracker_ke/kisumu: the platform asked us to stay away until" in waits
+        with project.ledger.begin() as connection:
+            connection.execute(t.rate_closed.delete())
     pause(project.ledger, outlet="kisumu", platform="pasons", by="amina", reason="stocktaking")
     project.ledger.close()
     assert (
