@@ -16,7 +16,7 @@ from marketsync_dagster.config.load import display, load_settings
 from marketsync_dagster.config.outlets import ExtractSettings
 from marketsync_dagster.config.problems import At, ConfigMistakes, Mistake, path_text
 from marketsync_dagster.config.secrets import references
-from marketsync_dagster.config.settings import Settings
+from marketsync_dagster.config.settings import MiraklAccount, Settings
 from marketsync_dagster.config.yaml_file import Document, read_yaml
 from marketsync_dagster.values.errors import ExtractError, MarketSyncError
 
@@ -54,7 +54,7 @@ def check_configuration() -> Report:
     document = read_yaml(settings.file.read_bytes())
     for check in (
         *(_extracts, check_sources, _headers, check_shared),
-        *(_mapping_files, _secrets, _channels),
+        *(_mapping_files, _category_files, _secrets, _channels, _schedules),
     ):
         for kind, at, message in check(settings):
             mistake = _mistake(report.file, document, at, message)
@@ -169,6 +169,24 @@ def _mapping_files(settings: Settings) -> Found:
                 yield "error", at, line
 
 
+def _category_files(settings: Settings) -> Found:
+    from marketsync_dagster.catalog.categories import read_categories
+
+    for name, account in settings.accounts.items():
+        if not isinstance(account, MiraklAccount) or account.categories is None:
+            continue
+        at: At = ("accounts", name, "categories")
+        path = settings.root / account.categories
+        if not path.exists():
+            yield "error", at, f"expected a file of categories, got nothing at {display(path)}"
+            continue
+        try:
+            read_categories(path)
+        except MarketSyncError as error:
+            for line in error.message.splitlines():
+                yield "error", at, line
+
+
 def _secrets(settings: Settings) -> Found:
     for reference in references(settings):
         name = reference.ref.env
@@ -194,3 +212,12 @@ def _channels(settings: Settings) -> Found:
             yield "warning", ("accounts", account), "no channel uses this account"
     if settings.routes:
         yield "warning", ("routes",), "orders are not routed yet: this has no effect"
+
+
+def _schedules(settings: Settings) -> Found:
+    """Schedules that fire oftener than the accounts' quotas let their runs be made."""
+    from marketsync_dagster.catalog.frames import FrameStore
+    from marketsync_dagster.stages.timetable import overloads
+
+    for found in overloads(settings, FrameStore(settings.home)):
+        yield "warning", found.at, found.message

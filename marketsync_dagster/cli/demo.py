@@ -66,6 +66,12 @@ def demo(
         project = stack.enter_context(opened("demo"))
         _plant_faults(url, project.settings)
         reports = [_run(project, "full_sync", {}, as_json)]
+        if "mirakl" in project.settings.platforms():
+            # whose barcodes they are can be asked once there is a catalog
+            reports += [
+                _run(project, "refresh_mappings", {}, as_json),
+                _run(project, "partial_sync", {}, as_json),
+            ]
         refused = _refused(project)
         for platform, skus in refused.items():
             note(f"{platform} refused {len(skus)} on the way: sent again by name")
@@ -137,14 +143,18 @@ def _plant_faults(url: str, settings: Settings) -> None:
     """One 429 and one refused item per platform, so that the demo shows how they are dealt with."""
     from marketsync_dagster.cli.children import control
 
-    for platform, path in (("tracker_ke", "/prices/batch"), ("pasons", "/inventory")):
+    busy = {"kind": "retry_after", "form": "seconds", "value": 1}
+    item = {"kind": "item_error", "position": 3, "error": "Product not found"}
+    lines = {"kind": "import_errors", "lines": 2, "message": "The product is being checked"}
+    for platform, path, faults in (
+        ("tracker_ke", "/prices/batch", ((2, busy), (3, item))),
+        ("pasons", "/inventory", ((2, busy), (3, item))),
+        ("mirakl", "/api/offers", ((2, busy), (3, lines))),
+    ):
         if platform not in settings.platforms():
             continue
         match = {"method": "POST", "path": path}
-        for nth, action in (
-            (2, {"kind": "retry_after", "form": "seconds", "value": 1}),
-            (3, {"kind": "item_error", "position": 3, "error": "Product not found"}),
-        ):
+        for nth, action in faults:
             document = {
                 "channel": platform,
                 "match": match | {"nth": nth},
@@ -184,32 +194,41 @@ def _refused(project: Project) -> dict[str, list[str]]:
 
 def _compare(project: Project, platform: str, channel: Channel, state: dict[str, Any]) -> Shown:
     """Every row of the feed against what the sandbox shows for its id."""
+    import pandas as pd
+
+    from marketsync_dagster.cli.demo_mirakl import SHOP_ID
+    from marketsync_dagster.config.settings import MiraklAccount
     from marketsync_dagster.stages.feed import feed_key
     from marketsync_dagster.values.money import to_decimal
 
-    owner = channel.account
+    owner, name = channel.account, "platform_id"
     if platform == "pasons":
         owner = channel.store_id or channel.account
+    account = project.settings.accounts[channel.account]
+    if isinstance(account, MiraklAccount):
+        owner, name = str(account.shop_id or SHOP_ID), "platform_sku"
     shows = state.get(platform, {}).get(owner, {})
     feed = project.frames.read(feed_key(platform), channel.outlet)
     result = Shown(channel.outlet, platform, len(feed), 0)
-    columns = ["platform_id", "price_minor", "currency", "stock_status"]
-    for platform_id, price, currency, status in feed[columns].itertuples(index=False, name=None):
-        there = shows.get(platform_id)
+    columns = [name, "price_minor", "currency", "stock_status", "quantity"]
+    for item, price, currency, status, count in feed[columns].itertuples(index=False, name=None):
+        there = shows.get(item)
         wanted = to_decimal(price, currency)
-        if there and Decimal(there["price"]) == wanted and _same_stock(there, status):
+        stock = int(count) if name == "platform_sku" and not pd.isna(count) else status
+        if there and Decimal(there["price"]) == wanted and _same_stock(there, stock):
             result.equal += 1
         elif not result.first_difference:
-            result.first_difference = f"{platform_id}: feed {wanted} {status}, platform {there}"
+            result.first_difference = f"{item}: feed {wanted} {stock}, platform {there}"
     return result
 
 
-def _same_stock(there: dict[str, Any], status: str) -> bool:
-    """Pasons only knows whether there is stock; Tracker KE knows limited stock too."""
+def _same_stock(there: dict[str, Any], stock: str | int) -> bool:
+    """Pasons only knows whether there is stock; Tracker KE knows limited stock too, and Mirakl how
+    many there are."""
     shown = there["stock_status"]
-    if isinstance(shown, str):
-        return shown == status
-    return bool(shown) == (status != "out_of_stock")
+    if isinstance(shown, str) or isinstance(stock, int):
+        return shown == stock
+    return bool(shown) == (stock != "out_of_stock")
 
 
 def _print(reports: list[Any], shown: list[Shown], faults: list[dict[str, Any]]) -> None:

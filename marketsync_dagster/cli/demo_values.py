@@ -6,19 +6,23 @@ that `marketsync init` has just written works with the sandbox as well as the ex
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import zlib
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import urlsplit
 
+from marketsync_dagster.cli.demo_mirakl import mirakl_products, mirakl_shop
 from marketsync_dagster.cli.demo_stores import pasons_stores
 from marketsync_dagster.config.secrets import references
-from marketsync_dagster.config.settings import SecretRef, Settings, TrackerAccount
+from marketsync_dagster.config.settings import MiraklAccount, SecretRef, Settings, TrackerAccount
 from marketsync_dagster.values.errors import ExtractError
 
 NEW_SHARE = 10
-"""One in so many products is unknown to the sandbox's Tracker KE until MarketSync offers it."""
+"""One in so many products is unknown to the sandbox: to its Tracker KE until MarketSync offers it,
+to its Mirakl for good."""
 
 
 def is_local(base_url: str) -> bool:
@@ -56,6 +60,8 @@ def _fakes(settings: Settings) -> dict[str, str]:
             found[str(account.api_key)] = f"pk_{kind}_example_{short}"
             if account.api_secret is not None:
                 found[str(account.api_secret)] = f"sk_secret_example_{short}"
+        elif isinstance(account, MiraklAccount):
+            found[str(account.api_key)] = f"mirakl_example_{short}"
         elif account.auth.key is not None:
             found[str(account.auth.key)] = f"pasons_example_{short}"
             if account.auth.secret is not None:
@@ -71,7 +77,8 @@ def set_demo_secrets(settings: Settings) -> list[str]:
 
 
 def sandbox_seed(settings: Settings) -> dict[str, Any]:
-    """What the sandbox is to know: `{"tracker_ke": {accounts, products}, "pasons": {stores}}`.
+    """What the sandbox is to know: `{"tracker_ke": {accounts, products}, "pasons": {stores},
+    "mirakl": {shops, products}}`.
 
     The products are those of the outlets' newest extracts that have a barcode, but for one in
     ten, and those of the mapping files. An extract that cannot be read gives none.
@@ -82,14 +89,18 @@ def sandbox_seed(settings: Settings) -> dict[str, Any]:
             fakes[str(ref)] = os.environ.get(ref.env) or fakes[str(ref)]
     tracker: list[dict[str, Any]] = []
     stores: list[dict[str, Any]] = []
+    shops: list[dict[str, Any]] = []
+    rows = functools.cache(lambda outlet: _rows(settings, outlet))
     for name, account in settings.accounts.items():
         if not is_local(account.base_url):
             continue
         if isinstance(account, TrackerAccount):
             tracker.append(_tracker_account(name, account, fakes))
+        elif isinstance(account, MiraklAccount):
+            shops.append(mirakl_shop(name, account, settings, fakes))
         else:
             stores += pasons_stores(name, account, settings, fakes)
-    products = _products(settings) if tracker else []
+    products = _products(settings, rows) if tracker else []
     demo = all(account["demo"] for account in tracker)
     return {
         "tracker_ke": {
@@ -97,6 +108,10 @@ def sandbox_seed(settings: Settings) -> dict[str, Any]:
             "products": [{**product, "demo": demo} for product in products],
         },
         "pasons": {"stores": stores},
+        "mirakl": {
+            "shops": shops,
+            "products": mirakl_products(settings, rows, _is_new) if shops else [],
+        },
     }
 
 
@@ -115,12 +130,18 @@ def _tracker_account(name: str, account: TrackerAccount, fakes: dict[str, str]) 
     return seed
 
 
-def _products(settings: Settings) -> list[dict[str, Any]]:
+def _is_new(barcode: str) -> bool:
+    return zlib.crc32(barcode.encode()) % NEW_SHARE == 0
+
+
+def _products(
+    settings: Settings, rows: Callable[[str], list[tuple[Any, ...]]]
+) -> list[dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
     barcodes: set[str] = set()
     for outlet in settings.channels_of("tracker_ke"):
-        for sku, name, barcode, brand, category, size in _rows(settings, outlet):
-            if barcode in barcodes or zlib.crc32(barcode.encode()) % NEW_SHARE == 0:
+        for sku, name, barcode, brand, category, size in rows(outlet):
+            if barcode in barcodes or _is_new(barcode):
                 continue
             barcodes.add(barcode)
             found[f"prod_{sku}"] = {

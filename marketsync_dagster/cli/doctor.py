@@ -87,8 +87,12 @@ def _with_place(settings: Settings, lines: Sequence[Line]) -> list[Line]:
     home, workspace = dagster_home_of(settings), project_of(settings.file) / "workspace.yaml"
     where = f" -w {quote(str(workspace))}" if workspace.exists() else ""
     before = f"DAGSTER_HOME={quote(str(home))} "
+
+    def anywhere(command: str) -> str:
+        return "; ".join(f"{before}{one}{where}" for one in command.split("; "))
+
     return [
-        replace(line, command=before + line.command + where)
+        replace(line, command=anywhere(line.command))
         if line.command.startswith("dagster ")
         else line
         for line in lines

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
+from marketsync_dagster.values.gone import stays_step, stays_words
 from marketsync_dagster.values.words import counted
 
 _REASONS = 5
@@ -16,7 +17,7 @@ Document = dict[str, Any]
 def left_undone(plans: Sequence[Document]) -> list[tuple[str, str]]:
     """(what is left, the command to look at it) of all plans together, the first ones named; []
     where every channel shows all that it should."""
-    kinds = (_lost, _unmapped, _refused, _guarded, _left_out, _rejected)
+    kinds = (_lost, _vanished, _unmapped, _refused, _guarded, _left_out, _rejected)
     return [one for kind in kinds if (one := kind(plans)) is not None]
 
 
@@ -32,6 +33,24 @@ def _lost(plans: Sequence[Document]) -> tuple[str, str] | None:
     return words, f"marketsync mapping list --unmapped --account {found[0]['account']}"
 
 
+def _vanished(plans: Sequence[Document]) -> tuple[str, str] | None:
+    found = _with(plans, lambda plan: plan["vanished"])
+    if not found:
+        return None
+    found.sort(key=lambda plan: plan["gone_after"] is not None)  # first what stays for ever
+    first = found[0]
+    rows = sum(plan["vanished"] for plan in found)
+    words = (
+        f"{counted(rows, 'row')} of {_channels(found)} listed, but no longer in the extract, such "
+        f"as {first['vanished_such_as']}: {stays_words(first['gone_after'])}"
+    )
+    explain = (
+        f"marketsync explain --outlet {first['outlet']} --platform {first['platform']} "
+        f"--sku {first['vanished_such_as']}"
+    )
+    return words, stays_step(first["outlet"], first["gone_after"]) or explain
+
+
 def _unmapped(plans: Sequence[Document]) -> tuple[str, str] | None:
     def never(plan: Document) -> int:
         return plan["unmapped"] - plan["unmapped_acknowledged"]
@@ -40,6 +59,12 @@ def _unmapped(plans: Sequence[Document]) -> tuple[str, str] | None:
     if not found:
         return None
     rows = sum(map(never, found))
+    unasked = _with(plans, lambda plan: plan["unmapped_not_asked"])
+    if unasked and sum(plan["unmapped_not_asked"] for plan in unasked) >= rows:
+        platforms = " and ".join(dict.fromkeys(plan["platform"] for plan in unasked))
+        words = f"{counted(rows, 'row')} of {_channels(unasked)} {_have(rows)} no platform id:"
+        words += f" {platforms} {'was' if ' and ' not in platforms else 'were'} not asked yet"
+        return words, "marketsync run full_sync, then marketsync run refresh_mappings"
     words = f"{counted(rows, 'row')} of {_channels(found)} {_have(rows)} no platform id"
     return words, f"marketsync mapping list --unmapped --account {found[0]['account']}"
 

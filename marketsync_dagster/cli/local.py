@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from marketsync_dagster.automation.dagster_home import prepare_dagster_home
-from marketsync_dagster.cli.children import running_sandbox
+from marketsync_dagster.cli.children import answers, running_sandbox
 from marketsync_dagster.cli.demo_values import demo_secrets, is_local, set_demo_secrets
 from marketsync_dagster.cli.output import note
 from marketsync_dagster.cli.session import config_file
@@ -25,7 +25,9 @@ def prepare() -> Settings:
     that nobody has set.
     """
     file = config_file()
-    url = None if os.environ.get(VARIABLE) else running_sandbox(home_of(file))
+    url, said = running_sandbox(home_of(file)), os.environ.get(VARIABLE, "").rstrip("/")
+    if said and said != url:  # another sandbox is meant, whose secrets nobody knows here
+        url = None
     if url is not None:
         os.environ[VARIABLE] = url
     settings = load_settings(file)
@@ -45,6 +47,16 @@ def with_sandbox_step(
 
     def mended(result: dict[str, Any]) -> dict[str, Any]:
         step = str(result.get("next_step") or "")
-        return result | {"next_step": START_IT} if any(one in step for one in asked) else result
+        if not any(one in step for one in asked):
+            return result
+        return result | {"next_step": _of_another(step) or START_IT}
 
     return [mended(result) for result in results]
+
+
+def _of_another(step: str) -> str:
+    """The step where the sandbox that is meant runs, and is not this project's own; else empty."""
+    said = os.environ.get(VARIABLE, "").rstrip("/")
+    if not said or not answers(said):
+        return ""
+    return f"{step} (the terminal of the sandbox at {said} shows its made-up secrets)"

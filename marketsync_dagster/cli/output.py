@@ -25,7 +25,7 @@ DONE, ERROR, CHANGES, HELD, FINISHED_WITH_FAULTS, USAGE, INTERRUPTED = 0, 1, 2, 
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PATIENCE_S = 1.5
 _WIDE = 100_000  # a pipe has no width; nothing is wrapped or cut for it
-_PLURALS = ("rows", "duplicates", "calls")
+_PLURALS = ("rows", "duplicates", "listings", "calls")
 _FREE_WIDTH = 20
 _LINE = 100
 

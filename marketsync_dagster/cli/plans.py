@@ -108,9 +108,18 @@ def age(passed: timedelta) -> str:
 def show(plan_id: Id, as_json: Json = False) -> int:
     from marketsync_dagster.cli.session import opened
     from marketsync_dagster.push.decisions import details
+    from marketsync_dagster.stages.forecasting import of_record
+    from marketsync_dagster.stages.shown import rules_of
 
     with opened() as project:
-        plan = details(_plan(project.ledger, plan_id))
+        record = _plan(project.ledger, plan_id)
+        forecast = of_record(project.settings, record)
+        account = project.settings.accounts.get(record.account)
+        plan: dict[str, Any] = {
+            **details(record),
+            "forecast": forecast.to_dict(),
+            "by_quantity": account is not None and rules_of(account).by_quantity,
+        }
     if as_json:
         print_json(plan)
         return DONE
@@ -123,6 +132,10 @@ def show(plan_id: Id, as_json: Json = False) -> int:
         f"{plan['held']:,} held + {plan['unchanged']:,} unchanged + {plan['deselected']:,} "
         f"deselected + {plan['to_send']:,} to send",
     )
+    if plan["imports"]:
+        say("imports: " + ", ".join(f"{n:,} by {kind}" for kind, n in plan["imports"].items()))
+    if forecast.calls:
+        say(f"{'once approved' if plan['state'] == 'held' else 'takes'}: {forecast.words}")
     if plan["decided_by"]:
         say(f"decided {plan['decided_at']} by {plan['decided_by']}: {plan['decided_reason']}")
     for finding in plan["findings"]:
@@ -133,6 +146,7 @@ def show(plan_id: Id, as_json: Json = False) -> int:
             _ROWS_SHOWN,
             ", ".join(sorted(currency)),
             held=plan["state"] == "held",
+            quantities=plan["by_quantity"],
         )
     elif plan["to_send"] or plan["held"]:
         note("its rows are not kept any more, see retention.plans_days")
@@ -146,6 +160,7 @@ def approve(plan_id: Id, reason: Reason, by: By = None, as_json: Json = False) -
     from marketsync_dagster.ledger.extracts import latest_accepted
     from marketsync_dagster.ledger.pauses import active_pauses, pause_of
     from marketsync_dagster.push import decisions
+    from marketsync_dagster.stages.forecasting import of_approved, of_record
     from marketsync_dagster.stages.standing import has_changed
 
     who, why = _by(by), _reason(reason)
@@ -160,15 +175,18 @@ def approve(plan_id: Id, reason: Reason, by: By = None, as_json: Json = False) -
             latest.id if latest else "",
             changed=lambda record: has_changed(project, record),
         )
+        forecast = of_record(project.settings, plan)
+        together = of_approved(project.settings, project.ledger, plan.account)
         pause = pause_of(active_pauses(project.ledger), plan.outlet, plan.platform)
     if as_json:
         print_json(decisions.summary(plan))
         return DONE
     goes = "goes" if plan.to_send == 1 else "go"
     say(
-        f"plan {plan.id} is approved: {counted(plan.to_send, 'row')} {goes} out in "
-        f"{counted(plan.calls, 'call')}"
+        f"plan {plan.id} is approved: {counted(plan.to_send, 'row')} {goes} out in {forecast.words}"
     )
+    if together is not None and together.channels > 1:
+        say(f"{together.words} for the {together.channels} approved plans of the account together")
     if pause is not None:
         note(f"the channel is {pause.words}: the plan waits", f"next: {pause.resume_command}")
         return DONE
@@ -202,11 +220,19 @@ def decision_commands(plan_id: str) -> list[str]:
     ]
 
 
-def print_rows(rows: list[dict[str, Any]], most: int, currency: str, *, held: bool = False) -> None:
+def print_rows(
+    rows: list[dict[str, Any]],
+    most: int,
+    currency: str,
+    *,
+    held: bool = False,
+    quantities: bool = False,
+) -> None:
     """Rows of a plan as a table: held ones first, they are what a person decides on, counted and
     in groups by their reason, the commonest first.
 
-    `held`: the plan as a whole waits, with all of its rows.
+    `held`: the plan as a whole waits, with all of its rows. `quantities`: the platform is told
+    how many there are. Offers have their names beside the SKU where these are others.
     """
     from marketsync_dagster.values.money import to_decimal
 
@@ -222,15 +248,26 @@ def print_rows(rows: list[dict[str, Any]], most: int, currency: str, *, held: bo
     places = {why: place for place, (why, _) in enumerate(counts.most_common())}
     waits.sort(key=lambda row: places[_group(row)])
     ordered = waits + goes
+    named = any(row.get("platform_sku") not in (None, "", row["sku"]) for row in rows)
     table(
-        ("sku", "name", "was", f"price {currency}", "stock", "decision", "why"),
+        (
+            "sku",
+            *(("offer",) if named else ()),
+            "name",
+            "was",
+            f"price {currency}",
+            "stock",
+            "decision",
+            "why",
+        ),
         [
             (
                 row["sku"],
+                *((row.get("platform_sku") or "",) if named else ()),
                 row["name"],
                 price(row, "old_price_minor"),
                 price(row, "price_minor"),
-                row["stock_status"],
+                _stock(row) if quantities else row["stock_status"],
                 "held" if place < len(waits) else _DECISIONS.get(row["disposition"], "to send"),
                 row["reason"] or row["change"],
             )
@@ -241,6 +278,20 @@ def print_rows(rows: list[dict[str, Any]], most: int, currency: str, *, held: bo
     )
     if len(rows) > most:
         note(f"{most} of {len(rows):,} rows shown; --json has all of them")
+
+
+def _stock(row: dict[str, Any]) -> str:
+    """`in_stock 12 -> 9`; one figure where it stays or nothing was acknowledged, none where nobody
+    knows how many there are."""
+
+    def figure(prefix: str) -> str:
+        if row.get(f"{prefix}stock_status") == "out_of_stock":
+            return "0"
+        quantity = row.get(f"{prefix}quantity")
+        return "" if quantity is None else str(int(quantity))
+
+    figures = [one for one in dict.fromkeys((figure("old_"), figure(""))) if one]
+    return f"{row['stock_status']} {' -> '.join(figures)}".rstrip()
 
 
 def _group(row: dict[str, Any]) -> str:

@@ -105,6 +105,11 @@ def project(empty: Path) -> Path:
 @pytest.fixture
 def planned(project: Path) -> str:
     """The project after a run that ended with a held plan for main on Tracker KE; its id."""
+    return held_plans(project, "tracker_ke", ["main"])[0]
+
+
+def held_plans(project: Path, platform: str, outlets: list[str]) -> list[str]:
+    """The ids of the held plans after everything of a run but the push."""
     from marketsync_dagster.ledger.plans import plans
     from marketsync_dagster.push.plan import PlanOptions
     from marketsync_dagster.stages.catalog import build_catalogs
@@ -116,12 +121,11 @@ def planned(project: Path) -> str:
 
     opened = open_project(project / "marketsync.yaml")
     try:
-        extract_outlets(opened, ["main"])
-        build_catalogs(opened, ["main"])
-        map_outlets(opened, "tracker_ke", ["main"])
-        build_feeds(opened, "tracker_ke", ["main"])
-        plan_outlets(opened, "tracker_ke", ["main"], PlanOptions(mode="full"))
-        (held,) = plans(opened.ledger, states=("held",))
-        return held.id
+        extract_outlets(opened, outlets)
+        build_catalogs(opened, outlets)
+        map_outlets(opened, platform, outlets)
+        build_feeds(opened, platform, outlets)
+        plan_outlets(opened, platform, outlets, PlanOptions(mode="full"))
+        return [held.id for held in plans(opened.ledger, states=("held",))]
     finally:
         opened.ledger.close()

@@ -56,6 +56,32 @@ def test_config_check_looks_at_files_and_folders(project: Path, run: Run) -> Non
     assert text.err.count("error: ") == 1
 
 
+def test_config_check_looks_at_files_of_categories(project: Path, run: Run) -> None:
+    config = project / "marketsync.yaml"
+    shop = """  shop:
+    platform: mirakl
+    base_url: https://shop.example/api
+    api_key: {env: SHOP_KEY}
+    categories: categories.csv
+"""
+    config.write_text(config.read_text().replace("channels:", f"{shop}channels:"))
+
+    def errors() -> list[str]:
+        found = json.loads(run("config", "check", "--json").out)["errors"]
+        assert {error["path"] for error in found} <= {"accounts.shop.categories"}
+        return [error["message"] for error in found]
+
+    (missing,) = errors()
+    assert missing.startswith("expected a file of categories, got nothing at ")
+    (project / "categories.csv").write_text("category,code\nTea,\nOil,O\n oil,P\n")
+    assert [words.partition("categories.csv")[2] for words in errors()] == [
+        ":2: code is empty",
+        ":4: category 'oil' is there already, in line 3",
+    ]
+    (project / "categories.csv").write_text("category,code\nTea,T\n")
+    assert errors() == []
+
+
 def test_config_check_names_files_that_the_pattern_leaves_out(project: Path, run: Run) -> None:
     (extract,) = (project / "extracts" / "side").iterdir()
     extract.rename(extract.with_suffix(".txt"))
@@ -233,6 +259,11 @@ def test_a_held_plan_is_listed_shown_and_approved(planned: str, run: Run) -> Non
         *("approved", "Jane Doe"),
         "checked",
     )
+    ahead = run("plan", "--outlet", "main", "--platform", "tracker_ke")
+    push = "marketsync run push_tracker_ke --outlet main"
+    assert ahead.code == 2
+    assert f"{planned} is approved and goes out with the next push: {push}" in ahead.out
+    assert "plans list" not in ahead.err
     again = run("approve", planned, "--reason", "checked")
     assert again.code == 1
     assert "nothing to approve" in again.err
@@ -255,6 +286,15 @@ def test_explain_goes_back_to_the_line_of_the_file(planned: str, run: Run) -> No
     text = run(*words)
     assert text.code == 0
     assert "  line: 2" in text.out
+
+
+def test_a_named_sku_that_cannot_go_out_is_told_why(planned: str, run: Run) -> None:
+    ahead = ["plan", "--outlet", "main", "--platform", "tracker_ke"]
+    result = run(*ahead, "--sku", "1002")
+    assert "1002 of main on tracker_ke is not sent: unmapped: " in result.out
+    (one,) = json.loads(run(*ahead, "--sku", "1002", "--json").out)["channels"][0]["not_sent"]
+    assert one["next_step"]
+    assert "is not sent" not in run(*ahead, "--sku", "1001").out
 
 
 def test_mapping_is_set_listed_and_unset(project: Path, run: Run) -> None:
@@ -289,7 +329,7 @@ def test_mapping_search_finds_unmapped_rows_whatever_the_case(planned: str, run:
         assert [row["sku"] for row in found["unmapped"]] == ["1003"], text
     listed = json.loads(run("mapping", "list", "--unmapped", "--outlet", "main", "--json").out)
     assert {row["sku"] for row in listed} == {"1002", "1003"}
-    assert all("marketsync mapping set" in row["next_step"] for row in listed)
+    assert {row["next_step"] for row in listed} == {"marketsync run refresh_mappings"}
 
 
 def test_mapping_search_finds_what_the_platform_lists(

@@ -15,12 +15,14 @@ from marketsync_dagster.cli import doctor
 from marketsync_dagster.ledger import tables as t
 from marketsync_dagster.ledger import upkeep
 from marketsync_dagster.ledger.pauses import pause
+from marketsync_dagster.ledger.quota import close_account
 from marketsync_dagster.stages.project import Project, open_project
 from marketsync_dagster_tests.cli.conftest import Run
 from marketsync_dagster_tests.projects import (
     FULL,
     PARTIAL,
     TestBed,
+    account_name,
     make_project,
     repriced,
     some_rows,
@@ -166,6 +168,13 @@ def test_offline_makes_no_call(bed: TestBed, run: Run) -> None:
     _, found = examined(run, "--verify", "0")
     assert "prices verified" not in found
     assert len(bed.sandbox.requests(number)) == 1
+    with bed.ledger() as ledger:
+        close_account(ledger, account_name("tracker_ke", bed.outlet), 1_800_000, "HTTP 429")
+    _, found = examined(run)
+    (line,) = found["closed"]
+    assert line["state"] == "warning"
+    assert "HTTP 429" in line["message"]
+    assert len(bed.sandbox.requests(number)) == 1  # a call would make a ban longer
 
 
 @pytest.mark.usefixtures("dagster")
@@ -204,6 +213,10 @@ def test_people_read_what_is_missing_first(bed: TestBed, run: Run) -> None:
     assert "next: marketsync alerts test" in result.err
     # nothing runs here: Dagster's own are off, and its commands say where
     assert f"next: DAGSTER_HOME={bed.root / '.dagster'} dagster schedule start" in result.err
+    for line in result.err.splitlines():
+        assert line.count("dagster sensor start") == line.count("DAGSTER_HOME=") or (
+            "dagster schedule" in line
+        )
     assert TOKEN not in result.out + result.err
 
 

@@ -9,6 +9,7 @@ import sys
 from datetime import timedelta
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -155,7 +156,7 @@ def test_a_plan_is_named_by_six_characters_as_they_are_written(planned: str, run
 
 def test_an_approval_counts_one_row_and_one_call(planned: str, run: Run) -> None:
     done = run("approve", planned, "--reason", "checked")
-    assert "is approved: 1 row goes out in 1 call\n" in done.out
+    assert "is approved: 1 row goes out in 1 call, less than a minute\n" in done.out
 
 
 def test_rows_that_wait_come_first_in_groups_by_reason(capsys: pytest.CaptureFixture[str]) -> None:
@@ -184,6 +185,50 @@ def test_rows_that_wait_come_first_in_groups_by_reason(capsys: pytest.CaptureFix
     assert lines[1] == "held: 1 row: zero or negative price"
     assert [line.split()[0] for line in lines[4:]] == ["c", "d", "b", "a"]
     assert "to send" in lines[-1]
+
+
+def test_quantities_and_names_of_offers_are_shown_where_the_platform_is_told_them(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def row(sku: str, was: tuple[str | None, int | None], now: tuple[str, int | None]) -> Any:
+        return {
+            "sku": sku,
+            "platform_sku": f"west-{sku}",
+            "name": "flour",
+            "old_price_minor": 1210,
+            "price_minor": 1210,
+            "currency": "KES",
+            "old_stock_status": was[0],
+            "old_quantity": was[1],
+            "stock_status": now[0],
+            "quantity": now[1],
+            "disposition": "sent",
+            "reason": "",
+            "change": "stock",
+        }
+
+    rows = [
+        row("a", ("in_stock", 12), ("in_stock", 9)),
+        row("b", ("in_stock", 12), ("out_of_stock", 12)),
+        row("c", (None, None), ("in_stock", 9)),
+        row("d", ("in_stock", 7), ("in_stock", 7)),
+        row("e", (None, None), ("in_stock", None)),
+    ]
+    print_rows(rows, 30, "KES", quantities=True)
+    lines = [" ".join(line.split()) for line in capsys.readouterr().out.splitlines()]
+    assert lines[0] == "sku offer name was price KES stock decision why"
+    assert [
+        line.removesuffix(" to send stock").partition("12.10 12.10 ")[2] for line in lines[2:]
+    ] == [
+        "in_stock 12 -> 9",
+        "out_of_stock 12 -> 0",
+        "in_stock 9",
+        "in_stock 7",
+        "in_stock",
+    ]
+    assert lines[2].startswith("a west-a flour")
+    print_rows(rows, 30, "KES")
+    assert "->" not in capsys.readouterr().out
 
 
 def test_on_a_narrow_terminal_only_free_text_is_folded(

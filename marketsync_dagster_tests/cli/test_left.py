@@ -13,6 +13,7 @@ from marketsync_dagster.cli.changes import _print, _print_total, document
 from marketsync_dagster.cli.left import left_undone
 from marketsync_dagster.cli.run import print_report
 from marketsync_dagster.push.plan import PlanOptions
+from marketsync_dagster.stages.explain import explain
 from marketsync_dagster.stages.preview import preview
 from marketsync_dagster_tests.cli.conftest import MAPPING, Run
 from marketsync_dagster_tests.projects import TestBed, make_project, some_rows
@@ -34,9 +35,10 @@ def planned(bed: TestBed, capsys: pytest.CaptureFixture[str]) -> tuple[dict[str,
     capsys.readouterr()
     with bed.run() as project, warnings.catch_warnings():
         warnings.simplefilter("error")
-        plan = document(preview(project, bed.outlet, "tracker_ke", PlanOptions(mode="partial")))
+        options = PlanOptions(mode="partial")
+        plan = document(preview(project, bed.outlet, "tracker_ke", options), project.settings)
     _print(plan)
-    _print_total([plan], whole=True)
+    _print_total([plan], [], "marketsync run partial_sync", whole=True)
     return plan, capsys.readouterr().out
 
 
@@ -71,9 +73,16 @@ def test_an_extract_that_shrank_is_left_with_the_words_of_the_guard(
 ) -> None:
     bed.configure(lambda document: document["outlets"]["westlands"]["extract"].update(gone_after=9))
     bed.write_extract(ROWS[:20])
-    _, out = planned(bed, capsys)
+    plan, out = planned(bed, capsys)
     assert "nothing to do" not in out
+    assert plan["vanished"] == 40
+    assert "gone_after: 9 takes it off sale" in " ".join(out.split())
     assert "left: the guard stops westlands on tracker_ke: the extract has 20 rows" in out
+    bed.sync("tracker_ke")
+    with bed.run() as project:
+        stories = [explain(project, bed.outlet, "tracker_ke", ROWS[n].sku) for n in (30, 1)]
+    gone = "no longer in the extract: gone_after: 9 takes it off sale"
+    assert [story["gone"] for story in stories] == [gone, None]
 
 
 def test_rejected_rows_are_left_with_their_reasons(
@@ -83,7 +92,7 @@ def test_rejected_rows_are_left_with_their_reasons(
     bed.write_extract(bad)
     for _ in ("ahead", "after"):
         plan, out = planned(bed, capsys)
-        assert plan["rejected"] == {"missing_price": 2}
+        assert (plan["rejected"], plan["vanished"]) == ({"missing_price": 2}, 0)
         assert "nothing to do" not in out
         assert "left: 2 rows of the extract of westlands rejected: 2 missing_price" in out
         assert "marketsync check-extract FILE" in out
@@ -94,13 +103,27 @@ def plan_document(**said: Any) -> dict[str, Any]:
     nothing = dict.fromkeys(("unmapped", "unmapped_acknowledged", "refused_before", "held"), 0)
     kept = {"outlet": "a", "platform": "p", "account": "acc", "to_send": 0, "paused": None}
     empty = {"deselected_because": {}, "findings": [], "rejected": {}, "notes": []}
-    return {**nothing, **kept, **empty, **said}
+    ahead = {"vanished": 0, "gone_after": None, "unmapped_not_asked": 0, "approved_plan": None}
+    return {**nothing, **kept, **empty, **ahead, **said}
 
 
 @pytest.mark.parametrize(
     ("said", "words", "command"),
     [
         ({"unmapped": 3}, "3 rows of a on p have no platform id", "--account acc"),
+        (
+            {"unmapped": 3, "unmapped_not_asked": 3},
+            *("have no platform id: p was not asked yet", "marketsync run refresh_mappings"),
+        ),
+        (
+            {"vanished": 2, "vanished_such_as": "X1"},
+            "such as X1: it stays for sale, because gone_after is not set",
+            "outlets.a.extract.gone_after",
+        ),
+        (
+            {"vanished": 1, "vanished_such_as": "X1", "gone_after": 3},
+            *("gone_after: 3 takes it off sale", "explain --outlet a --platform p --sku X1"),
+        ),
         ({"refused_before": 1}, "1 row of a on p was refused by the platform", "history"),
         ({"deselected_because": {"older extract": 2}}, "2 older extract", "marketsync plan"),
         ({"rejected": {"bad_price": 1}}, "1 row of the extract of a rejected", "check-extract"),

@@ -77,7 +77,9 @@ def test_a_secret_that_is_set_stays(project: Path, monkeypatch: pytest.MonkeyPat
     assert sandbox_seed(settings)["tracker_ke"]["accounts"][0]["api_key"] == "pk_demo_my_own_key"
 
 
-def test_a_running_sandbox_is_found_and_used_by_other_commands(project: Path, run: Run) -> None:
+def test_a_running_sandbox_is_found_and_used_by_other_commands(
+    project: Path, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
     settings = load_settings()
     with children.sandbox(settings.home, sandbox_seed(settings), port=0) as url:
         assert children.running_sandbox(settings.home) == url
@@ -85,6 +87,14 @@ def test_a_running_sandbox_is_found_and_used_by_other_commands(project: Path, ru
         assert result.code == 0, result
         assert all(tested["ok"] for tested in json.loads(result.out))
         assert "pk_demo_example_main" not in result.out + result.err
+        with monkeypatch.context() as named:
+            named.setenv("MARKETSYNC_SANDBOX_URL", url)
+            assert run("connections", "test").code == 0
+            children.ready_file(settings.home).rename(project / "elsewhere")
+            lacking = run("connections", "test")
+            assert (lacking.code, "start the sandbox" in lacking.out) == (1, False)
+            assert "export TRACKER_MAIN_KEY=... (the terminal of the sandbox at" in lacking.out
+            (project / "elsewhere").rename(children.ready_file(settings.home))
         again = run("sandbox")
         assert (again.code, url in again.err) == (1, True)
     assert children.running_sandbox(settings.home) is None

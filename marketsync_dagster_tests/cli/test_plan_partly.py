@@ -28,7 +28,7 @@ def test_the_plans_that_were_made_and_the_errors_are_both_in_the_json(
     project: Path, run: Run
 ) -> None:
     whole = json.loads(run("plan", "--json").out)
-    assert list(whole) == ["channels", "exported"]
+    assert list(whole) == ["channels", "accounts", "exported"]
     _without_main(project)
     result = run("plan", "--json", "--export", "feeds")
     assert result.code == 1
