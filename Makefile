@@ -5,12 +5,14 @@ BIN := $(VENV)/bin
 export DAGSTER_HOME ?= $(CURDIR)/.dagster
 export MARKETSYNC_CONFIG ?= $(CURDIR)/examples/marketsync.yaml
 
-.PHONY: demo dev test chaos protections bench lint format lock clean help
+.PHONY: demo dev test conformance conformance-docs chaos protections bench lint format lock clean help
 
 help:
 	@echo "make demo   run the main job over the example, against the sandbox, and prove the result"
 	@echo "make dev    the Dagster UI on the same data (webserver, daemon, sandbox)"
 	@echo "make test   the tests"
+	@echo "make conformance  what every platform's adapter must do, as a table platform x behaviour"
+	@echo "make conformance-docs  writes that table into docs/conformance.md"
 	@echo "make chaos  the long kill and fault runs"
 	@echo "make protections  takes away each protection: do the tests notice?"
 	@echo "make bench  the figures of the README"
@@ -34,7 +36,13 @@ dev: $(VENV)/ready
 	@$(BIN)/marketsync dev
 
 test: $(VENV)/ready
-	@$(BIN)/python -m pytest -q -n 2 --dist loadgroup
+	@$(BIN)/python -m pytest -q -n 4 --dist loadgroup
+
+conformance: $(VENV)/ready
+	@$(BIN)/python -m marketsync_dagster_tests.conformance
+
+conformance-docs: $(VENV)/ready
+	@$(BIN)/python -m marketsync_dagster_tests.conformance --write
 
 chaos: $(VENV)/ready
 	@$(BIN)/python -m marketsync_dagster_tests.chaos
