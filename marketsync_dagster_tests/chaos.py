@@ -24,6 +24,7 @@ from marketsync_dagster_tests.faults.scenes import ANY_CHANGE, Mended, kill_and_
 from marketsync_dagster_tests.ledgers import ENGINES, Engine
 from marketsync_dagster_tests.projects import (
     FULL,
+    MIRAKL,
     PLATFORMS,
     TestBed,
     make_project,
@@ -64,7 +65,8 @@ def kill_at_every_point(sandbox: SandboxProcess) -> list[str]:
             total += killed
             wheres = f"{point} on {platform}, {engine}"
             faults += [f"{wheres}: {end}" for end in ends if end is None or not end.clean]
-    print(f"{len(points.POINTS)} points by name, {total} kills, {len(faults)} faults\n")
+    named = {point.name for point in (*points.POINTS, *points.IMPORT_POINTS)}
+    print(f"{len(named)} points by name, {total} kills, {len(faults)} faults\n")
     return faults
 
 
@@ -159,13 +161,14 @@ def prepare(
 
 def kill_at_random_moments(sandbox: SandboxProcess, wanted: int, seed: int) -> list[str]:
     """`wanted` kills, spread over platforms and engines; what was lost."""
-    each = -(-wanted // (len(PLATFORMS) * len(ENGINES)))
+    platforms = (*PLATFORMS, MIRAKL)
+    each = -(-wanted // (len(platforms) * len(ENGINES)))
     print(
         f"{'random moments':24} {'platform':11} {'engine':11} {'killed':>6} {'lost':>5} "
         f"{'cut pushes':>10} {'seconds':>8}"
     )
     faults: list[str] = []
-    for platform in PLATFORMS:
+    for platform in platforms:
         for engine in ENGINES:
             sandbox.reset()
             started = time.monotonic()

@@ -14,6 +14,7 @@ import json
 import secrets
 import sqlite3
 import traceback
+import uuid
 import zipfile
 import zlib
 from collections.abc import Iterator, Mapping
@@ -49,6 +50,8 @@ def new_canaries() -> dict[str, str]:
         "pasons header key": "".join(special),
         "pasons basic password": "".join(reversed(special)) + word(4),
         "pasons short key": word(4),
+        "mirakl key": str(uuid.uuid4()),
+        "mirakl key, stored": str(uuid.uuid4()),
         "key of the wrong kind": f"pk_live_{word(12)}",
         "key that two accounts hold": f"pk_demo_{word(12)}",
         "key that is too short": word(4)[:7],

@@ -30,6 +30,8 @@ ANSWERED: list[dict[str, Any]] = [
     {"kind": "echo_secret", "status": 400},
     {"kind": "short_results"},
     {"kind": "wrong_ids"},
+    {"kind": "more_results"},
+    {"kind": "reversed_results"},
     {"kind": "drop_silently"},
     {"kind": "price_damage"},
     {"kind": "bom_json"},
@@ -84,13 +86,31 @@ def stopping(secrets: Sequence[str], outlet: str) -> list[dict[str, Any]]:
 
 def push_faults(secrets: Sequence[str], outlet: str) -> list[dict[str, Any]]:
     """Everything that can befall a push, in an order in which one push meets most of it."""
+    return [*_pushed(secrets, []), *stopping(secrets, outlet)]
+
+
+def import_faults(secrets: Sequence[str], outlet: str) -> list[dict[str, Any]]:
+    """The same of a push by imports, and how these may go on."""
+    (secret,) = secrets
+    imports = [
+        {"kind": "import_fails", "reason": f"no import of {secret} at line 2"},
+        {"kind": "import_errors", "message": f"not allowed for {secret}"},
+        {"kind": "older_import"},
+        {"kind": "status", "status": 201, "body": {"import_id": secret}},
+        {"kind": "import_stuck", "seconds": 0.1},
+    ]
+    redirect, refused, other = stopping(secrets, outlet)
+    return [*_pushed(secrets, imports), redirect, refused if outlet == OUTLETS[0] else other]
+
+
+def _pushed(secrets: Sequence[str], more: list[dict[str, Any]]) -> list[dict[str, Any]]:
     retried = [fault for secret in secrets for fault in failing(secret)] + FAILING
-    settled = [fault for secret in secrets for fault in answered(secret)] + ANSWERED
+    settled = [fault for secret in secrets for fault in answered(secret)] + more + ANSWERED
     mixed: list[dict[str, Any]] = []
     while retried or settled:
         mixed += [*settled[:1], *retried[:RUN]]
         settled, retried = settled[1:], retried[RUN:]
-    return mixed + stopping(secrets, outlet)
+    return mixed
 
 
 def product_faults(secrets: Sequence[str], outlet: str) -> list[dict[str, Any]]:
@@ -108,3 +128,53 @@ def page_faults(secrets: Sequence[str], outlet: str) -> list[dict[str, Any]]:
     """What can befall a catalogue that is read."""
     few = [*FAILING[:5], *failing(secrets[-1]), *PAGES]
     return [*few, *stopping(secrets, outlet)[:2]]
+
+
+def status_faults(secrets: Sequence[str], outlet: str) -> list[dict[str, Any]]:
+    """What can befall a call that asks how imports stand."""
+    (secret,) = secrets
+    said = {"import_id": secret, "status": secret, "reason_status": secret}
+    told = {"kind": "status", "status": 200, "body": {**said, "data": [said]}}
+    return [*failing(secret), {"kind": "echo_secret", "status": 400}, told, *FAILING[:4]]
+
+
+def report_faults(secrets: Sequence[str], outlet: str) -> list[dict[str, Any]]:
+    """What can befall a call for the report of an import."""
+    (secret,) = secrets
+    table = {"kind": "status", "status": 200, "body": f'"{secret}";"{secret}"\n"2";"x'}
+    return [
+        {"kind": "report_late", "seconds": 0.05},
+        {"kind": "report_malformed"},
+        {"kind": "echo_secret", "status": 400},
+        *failing(secret),
+        table,
+    ]
+
+
+def shown_page_faults(secrets: Sequence[str], outlet: str) -> list[dict[str, Any]]:
+    """What can befall the reading of offers for the mapping."""
+    return [FAILING[0], *failing(secrets[-1]), {"kind": "wrong_total"}]
+
+
+def shown_faults(secrets: Sequence[str], outlet: str) -> list[dict[str, Any]]:
+    """What can befall the reading of what is shown, and reasons that are shown with it."""
+    (secret,) = secrets
+    offer = {
+        "shop_sku": "00001",
+        "product_sku": "prod_00001",
+        "price": 1,
+        "quantity": 1,
+        "active": False,
+        "inactivity_reasons": [secret],
+        "currency_iso_code": secret,
+    }
+    page = {"offers": [offer], "total_count": 1}
+    told = {"kind": "status", "status": 200, "body": page}
+    return [FAILING[0], *failing(secret), told]
+
+
+def account_faults(secrets: Sequence[str], outlet: str) -> list[dict[str, Any]]:
+    """A shop that tells of itself what nobody should."""
+    (secret,) = secrets
+    names = ("shop_name", "currency_iso_code", "shop_state")
+    return [{"kind": "status", "status": 200, "body": dict.fromkeys(names, secret)}]

@@ -23,10 +23,12 @@ import yaml
 from marketsync_dagster.values.errors import ExtractError, MarketSyncError
 from marketsync_dagster_tests.e2e import secret_faults
 from marketsync_dagster_tests.e2e.secret_world import (
+    KEYS,
+    MIRAKL_KEYS,
     STORED,
+    STORED_TOO,
     TRACKER_KEYS,
     World,
-    account,
     variable,
     variants,
 )
@@ -40,6 +42,7 @@ COMMANDS = (
     "plans list --json",
     "explain --outlet north --platform tracker_ke --sku 00001 --json",
     "explain --outlet east --platform pasons --sku 00001",
+    "explain --outlet south --platform mirakl --sku 00001",
     "connections test --json",
     "mapping list --json --account tracker_ke_north",
     "config check --json",
@@ -55,6 +58,8 @@ def stored(world: World, patch: pytest.MonkeyPatch) -> None:
     line = ("secrets", "set", STORED)
     assert world.command(*line, "--json", given=world.canaries[replaced]) == 0
     assert world.command(*line, "--overlap-days", "9", "--from-env", variable(key)) == 0
+    too = variable(MIRAKL_KEYS["south"])
+    assert world.command("secrets", "set", STORED_TOO, "--from-env", too) == 0
     for wrong in ((*line, mistaken), (*line, "--from-env", mistaken), ("secrets", "set", mistaken)):
         assert world.command("--debug", *wrong) == 64
     assert world.command("--debug", *line, given=f"{mistaken}\n{mistaken}") == 1
@@ -75,25 +80,51 @@ def faults(world: World) -> None:
     """Every fault of the sandbox, in every job that speaks to a platform."""
     world.plant("tracker_ke", {"path": "*/products/sync"}, secret_faults.product_faults)
     world.run_until_all_fired("product_sync", 4)
-    world.plant("tracker_ke", {"path": "*/products", "method": "GET"}, secret_faults.page_faults)
+    world.sandbox.clear_scenarios()
+    for platform, path in (("tracker_ke", "*/products"), ("mirakl", "*/offers")):
+        world.plant(platform, {"path": path, "method": "GET"}, PAGES[platform])
     world.run_until_all_fired("refresh_mappings", 6)
-    assert world.run("full_sync").success
-    for platform in ("tracker_ke", "pasons"):
-        world.plant(platform, {"method": "POST"}, secret_faults.push_faults)
-        world.run_until_all_fired(f"push_{platform}", 6)
+    world.sandbox.clear_scenarios()
+    for platform, pushed in PUSHED.items():
+        world.plant(platform, {"method": "POST"}, pushed)
+    world.plant("mirakl", {"path": "*/error_report"}, secret_faults.report_faults)
+    asked = {"path": "*/imports*", "method": "GET"}
+    world.plant("mirakl", asked, secret_faults.status_faults)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("marketsync_dagster.push.imports.QUICK_S", 0.005)  # asked for often
+        world.run("full_sync")
+        for platform in PUSHED:
+            world.run_until_all_fired(f"push_{platform}", 6, platform)
+    world.sandbox.clear_scenarios()
+    world.plant("mirakl", {"path": "*/offers", "method": "GET"}, secret_faults.shown_faults)
+    world.run_until_all_fired("reconcile", 1)
+    world.sandbox.clear_scenarios()
+
+
+PAGES = {"tracker_ke": secret_faults.page_faults, "mirakl": secret_faults.shown_page_faults}
+PUSHED = {
+    "tracker_ke": secret_faults.push_faults,
+    "pasons": secret_faults.push_faults,
+    "mirakl": secret_faults.import_faults,
+}
 
 
 def connections(world: World) -> None:
     """Connection tests, each account with a fault of its own; then every other command."""
+    world.plant("mirakl", {"path": "*/account"}, secret_faults.account_faults)
     for kinds in (
         ("echo_secret", "html_200", "redirect", "reset"),
         ("big_error_body", "echo_secret", "revoke_key", "truncated_json"),
     ):
         for outlet, kind in zip(secret_faults.OUTLETS, kinds, strict=True):
-            for name in (outlet, account("tracker_ke", outlet)):
-                world.sandbox.scenario(kind, account=name)
+            for platform in (platform for platform, keys in KEYS.items() if outlet in keys):
+                name = world.known_as(platform, outlet)
+                world.sandbox.scenario(kind, channel=platform, account=name)
         world.command("connections", "test", "--json")
-        world.sandbox.clear_scenarios()
+    # of the other shop it is known already what it is
+    told = world.known_as("mirakl", "south")
+    assert not [one for one in world.waiting("mirakl") if one.startswith(told)]
+    world.sandbox.clear_scenarios()
     world.sandbox.scenario("echo_secret", status=401, times=None)
     assert not world.run("test_connections").success
     for line in COMMANDS:
@@ -152,6 +183,7 @@ def hostile(secret: str, make: Callable[[str], BaseException] = Hostile) -> NoRe
 
 def defects(world: World, patch: pytest.MonkeyPatch) -> None:
     """Exceptions that nobody expects, in adapters, in stages and where Dagster is told."""
+    from marketsync_dagster.platforms.mirakl.adapter import MiraklAdapter
     from marketsync_dagster.platforms.pasons.adapter import PasonsAdapter
     from marketsync_dagster.platforms.tracker_ke.adapter import TrackerAdapter
     from marketsync_dagster.resources import frames
@@ -178,6 +210,7 @@ def defects(world: World, patch: pytest.MonkeyPatch) -> None:
     cases: list[tuple[str, list[tuple[Any, str, Any]]]] = [
         ("push_tracker_ke", [(TrackerAdapter, "send", bad_call)]),
         ("push_pasons", [(PasonsAdapter, "_call", bad_call)]),
+        ("push_mirakl", [(MiraklAdapter, "_call", bad_call)]),
         ("push_pasons", [(listings, "plan_outlets", bad(secret=special))]),
         ("push_tracker_ke", [(listings, "record_outlets", bad(failure))]),
         ("push_tracker_ke", [(frames, "record_only", bad())]),

@@ -1,7 +1,7 @@
 """A project whose every credential is a canary, and all that can go wrong with it.
 
-Four outlets on both platforms, each account with another way to prove itself. Faults are scenarios
-of the sandbox; runs are made until each of them has fired.
+Four outlets, each account with another way to prove itself; two are on Mirakl too. Faults are
+scenarios of the sandbox; runs are made until each of them has fired.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ import dagster as dg
 import pytest
 import yaml
 
+from marketsync_dagster.config.mirakl import MiraklCalls
+from marketsync_dagster.sandbox.mirakl_shops import INTERVALS
 from marketsync_dagster_tests.e2e.secret_faults import OUTLETS
 from marketsync_dagster_tests.sandbox_process import SandboxProcess
 
@@ -38,10 +40,17 @@ PASONS_KEYS = {
     "east": "pasons basic password",
     "west": "pasons short key",
 }
+MIRAKL_KEYS = {"north": "mirakl key", "south": "mirakl key, stored"}
+SHOPS = {"north": 2041, "south": 2042}
+"""Shops on Mirakl."""
 SCHEMES = {"south": "header", "east": "basic"}
-STORED = "tracker_west"
-"""The name under which the key of one account is stored; the others are in the environment."""
-SKUS = [f"{number:05}" for number in range(1, 13)]
+KEYS = {"tracker_ke": TRACKER_KEYS, "pasons": PASONS_KEYS, "mirakl": MIRAKL_KEYS}
+"""Platform -> outlet -> the canary that is its account's key."""
+Faults = Callable[[Sequence[str], str], list[dict[str, Any]]]
+"""Lists for one account: its secrets and its outlet."""
+STORED, STORED_TOO = "tracker_west", "mirakl_south"
+"""The names under which the keys of two accounts are stored; the others are in the environment."""
+SKUS = [f"{number:05}" for number in range(1, 17)]
 
 
 def account(platform: str, outlet: str) -> str:
@@ -166,6 +175,10 @@ class World:
                         "guard": {"initial": "auto"},
                     }
                 )
+        for outlet in MIRAKL_KEYS:
+            accounts[account("mirakl", outlet)] = self._mirakl(outlet) | common
+            channels.append({**channels[0], "outlet": outlet, "account": account("mirakl", outlet)})
+            channels[-1].pop("mapping")
         return {
             "version": 1,
             "defaults": {"currency": "KES", "timezone": "UTC"},
@@ -180,6 +193,18 @@ class World:
             "accounts": accounts,
             "channels": channels,
             "alerts": {"targets": [{"env": variable("alert target")}]},
+        }
+
+    def _mirakl(self, outlet: str) -> dict[str, Any]:
+        by_name = {"env": variable(MIRAKL_KEYS[outlet])}
+        return {
+            "platform": "mirakl",
+            "base_url": self.sandbox.mirakl_url,
+            "api_key": {"secret": STORED_TOO} if outlet == "south" else by_name,
+            "shop_id": SHOPS[outlet],
+            "batch": 1,
+            "calls": {f"{family}_s": 0 for family in MiraklCalls().intervals()},
+            "imports": {"wait_s": 3},
         }
 
     def _seed(self) -> dict[str, Any]:
@@ -203,38 +228,63 @@ class World:
             for outlet in OUTLETS
         ]
         products = [{"id": f"prod_{sku}", "name": f"Product {sku}", "demo": True} for sku in SKUS]
+        shops = [
+            {
+                "api_key": self.canaries[key],
+                "shop_id": SHOPS[outlet],
+                "name": outlet.title(),
+                "processing_s": 0.02,
+                "intervals": dict.fromkeys(INTERVALS),
+                "duplicates": [],  # each import is to meet what is planted for it
+            }
+            for outlet, key in MIRAKL_KEYS.items()
+        ]
+        known = [
+            {
+                "sku": f"prod_{sku}",
+                "title": f"Product {sku}",
+                "references": [{"type": "EAN", "value": _barcode(sku)}],
+            }
+            for sku in SKUS
+        ]
         return {
             "tracker_ke": {"accounts": tracker, "products": products},
             "pasons": {"stores": pasons},
+            "mirakl": {"shops": shops, "products": known},
         }
 
     # --- faults
 
-    def plant(
-        self,
-        platform: str,
-        match: dict[str, Any],
-        faults: Callable[[Sequence[str], str], list[dict[str, Any]]],
-    ) -> None:
+    def plant(self, platform: str, match: dict[str, Any], faults: Faults) -> None:
         """Every fault once for every account of a platform, with each account's own secrets."""
-        for outlet in OUTLETS:
-            name = outlet if platform == "pasons" else account(platform, outlet)
-            keys = PASONS_KEYS if platform == "pasons" else TRACKER_KEYS
-            secrets = [self.canaries[keys[outlet]]]
+        for outlet, key in KEYS[platform].items():
+            secrets = [self.canaries[key]]
             if platform == "tracker_ke" and outlet in TRACKER_SECRETS:
                 secrets.append(self.canaries[TRACKER_SECRETS[outlet]])
             for fault in faults(secrets, outlet):
                 given = {name: value for name, value in fault.items() if name != "kind"}
                 self.sandbox.scenario(
-                    fault["kind"], channel=platform, account=name, match=match, **given
+                    fault["kind"],
+                    channel=platform,
+                    account=self.known_as(platform, outlet),
+                    match=match,
+                    **given,
                 )
 
-    def waiting(self) -> list[str]:
+    def known_as(self, platform: str, outlet: str) -> str:
+        """What the sandbox calls the account of an outlet."""
+        return {
+            "tracker_ke": account("tracker_ke", outlet),
+            "pasons": outlet,
+            "mirakl": str(SHOPS.get(outlet)),
+        }[platform]
+
+    def waiting(self, platform: str = "") -> list[str]:
         """Faults that have not come up yet."""
         return [
             f"{one['account']} {one['action']}"
             for one in self.sandbox.scenarios()
-            if not one["fired"]
+            if not one["fired"] and platform in ("", one["channel"])
         ]
 
     # --- commands, in this process
@@ -276,16 +326,15 @@ class World:
         self.runs += report.run_ids
         return report
 
-    def run_until_all_fired(self, job: str, most: int) -> None:
-        """Run a job until every fault has come up; keys that were revoked work again each time."""
-        for _ in range(most):
-            self.run(job)
-            if not self.waiting():
-                break
+    def run_until_all_fired(self, job: str, most: int, platform: str = "") -> None:
+        """Run a job until every fault (of a platform) has come up; keys that were revoked work
+        again each time."""
+        while self.waiting(platform) and most:
             self.sandbox.restore()
-        left = self.waiting()
+            self.run(job)
+            most -= 1
+        left = self.waiting(platform)
         assert not left, f"{job}: {len(left)} faults never came up: {left[:5]}"
-        self.sandbox.clear_scenarios()
 
 
 def _barcode(sku: str) -> str:
@@ -323,3 +372,6 @@ def variants(world: World) -> Iterator[tuple[str, dict[str, Any]]]:
         "headers": {"X-Auth-Token": world.canaries["header in clear in the file"]}
     }
     yield "a header in clear", document
+    document = world.document()
+    document["accounts"][account("mirakl", "north")] |= {"api_key": clear, "shop_id": clear}
+    yield "a key in clear, and as the number of a shop", document

@@ -47,7 +47,8 @@ def test_explain_leads_from_the_live_price_back_to_the_line_of_the_file(
 
 def test_a_run_over_all_outlets_prints_json_alone_and_ends_with_0(synced: Deployment) -> None:
     answer = synced.answer("run", "partial_sync", "--all")
-    assert list(answer) == ["run_id", "job", "success", "results", "errors", "exit_code"]
+    keys = ["run_id", "job", "success", "results", "errors", "not_sent", "left_out", "exit_code"]
+    assert list(answer) == keys
     assert (answer["success"], answer["errors"], answer["exit_code"]) == (True, [], 0)
     listings = [r["outlet"] for r in answer["results"] if r["stage"] == "tracker_ke_listings"]
     assert listings == list(OUTLETS)

@@ -19,6 +19,7 @@ from marketsync_dagster_tests.e2e.deployment import (
 )
 from marketsync_dagster_tests.sandbox_process import SandboxProcess
 
+PLATFORMS = ("tracker_ke", "pasons", "mirakl")
 LINE = re.compile(r"^(\w+) on (\w+): platform shows = feed: ([\d,]+) of ([\d,]+)$", re.MULTILINE)
 
 
@@ -38,13 +39,14 @@ def test_every_channel_of_the_demo_shows_its_feed(
 ) -> None:
     assert demonstrated.returncode == 0, (demonstrated.stdout, demonstrated.stderr)
     found = LINE.findall(demonstrated.stdout)
-    channels = [(outlet, platform) for platform in ("tracker_ke", "pasons") for outlet in OUTLETS]
+    channels = [(outlet, platform) for platform in PLATFORMS for outlet in OUTLETS]
     assert [(outlet, platform) for outlet, platform, _, _ in found] == channels
     for outlet, platform, equal, expected in found:
         assert equal == expected, (outlet, platform)
         assert int(expected.replace(",", "")) >= 1000, (outlet, platform)
     assert re.search(r"planted: retry_after on tracker_ke, met 1 time\b", demonstrated.stdout)
     assert re.search(r"planted: item_error on pasons, met 1 time\b", demonstrated.stdout)
+    assert re.search(r"planted: import_errors on mirakl, met 1 time\b", demonstrated.stdout)
 
 
 @pytest.mark.xdist_group("demo")
@@ -54,7 +56,7 @@ def test_after_the_demo_there_is_nothing_to_send_and_what_is_left_is_named(
     ended = marketsync("plan", cwd=config.parent, environment=clean_environment())
     assert ended.returncode == 0, (ended.stdout, ended.stderr)
     assert "nothing to send" in ended.stdout
-    assert ended.stdout.count(" 0 to send") == 6
+    assert ended.stdout.count(" 0 to send") == len(PLATFORMS) * len(OUTLETS)
     # the example has products without an id, rows that a platform refused, and bad rows
     for left in ("have no platform id", "rejected: "):
         assert left in ended.stdout

@@ -15,7 +15,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -134,6 +134,8 @@ class Shop:
             extract["time_pattern"] = FILE_NAMES
         # reading back takes a call per product: two minutes of the example's quota
         document["accounts"]["tracker_westlands"]["quota"]["per_minute"] = None
+        document["accounts"]["tracker_westlands"]["reconcile"] = {"most": 5}
+        document["accounts"]["bestbuy"]["reconcile"] = {"grace_s": 0}
 
     def different(self, outlet: str, platform: str) -> int:
         """Rows of the feed that the platform does not show."""
@@ -236,14 +238,16 @@ def shows_the_feed(*channels: tuple[str, str]) -> Step:
 def write_yaml(shop: Shop, title: str) -> None:
     """The section's own yaml is written into the configuration."""
 
-    def add(document: dict[str, Any]) -> None:
-        for section, more in SECTIONS[title].yaml.items():
+    def add(document: dict[str, Any], said: Mapping[str, Any]) -> None:
+        for section, more in said.items():
             if isinstance(more, list):
-                document[section] += more
+                document.setdefault(section, []).extend(more)
+            elif isinstance(more, dict):
+                add(document.setdefault(section, {}), more)
             else:
-                document[section] = document.get(section, {}) | more
+                document[section] = more
 
-    shop.configure(add)
+    shop.configure(lambda document: add(document, SECTIONS[title].yaml))
 
 
 def a_new_outlet(shop: Shop) -> None:
@@ -289,6 +293,36 @@ def take_down(shop: Shop) -> None:
     reprice(shop, "westlands")
     assert shop.different("westlands", "pasons") > 0
     shop.sandbox.clear_scenarios()
+
+
+def an_import_is_stuck(shop: Shop) -> None:
+    """A run has left an import with the platform, which never ends; its time is over."""
+    imports = {"wait_s": 1, "deadline_s": 1}
+    shop.configure(lambda document: document["accounts"]["bestbuy"].update(imports=imports))
+    shop.sandbox.scenario("import_stuck", channel="mirakl", match={"method": "POST"})
+    reprice(shop, "westlands")
+    assert shop.different("westlands", "mirakl") > 0
+
+
+def switch_imports_off(shop: Shop) -> None:
+    """The operator has switched imports of prices and stock off, and the account says so."""
+    with environment_of(shop.environment):
+        (seeded,) = sandbox_seed(load_settings(shop.config))["mirakl"]["shops"]
+    seeded |= {"price_import": False, "stock_import": False}
+    shop.sandbox.seed({"mirakl": {"shops": [seeded]}})
+    write_yaml(shop, "An operator takes no prices or stock alone")
+    till = shop.tills["westlands"]
+    till.reprice(lambda sku, price: price + (price > 9))
+    till.put()
+
+
+def overwrite(shop: Shop) -> None:
+    """Somebody has changed an offer in the platform's back office."""
+    offers = shop.sandbox.control("GET", "/mirakl/offers")["offers"]["2041"]
+    name = next(name for name in offers if name.startswith("westlands-"))
+    change = {"shop_id": 2041, "shop_sku": name, "price": 1.23}
+    shop.sandbox.control("POST", "/mirakl/offers", {"changes": [change]})
+    assert shop.different("westlands", "mirakl") == 1
 
 
 def damage(shop: Shop) -> None:
@@ -369,6 +403,20 @@ SCENES = {
     "A platform is down for a day": Scene(
         before=take_down, after=shows_the_feed(("westlands", "pasons"))
     ),
+    "An import does not end": Scene(
+        before=an_import_is_stuck,
+        codes={"marketsync doctor": (0, 1), "marketsync run": (0, 4)},
+        after=shows_the_feed(("westlands", "mirakl")),
+    ),
+    "An operator takes no prices or stock alone": Scene(
+        before=switch_imports_off, after=shows_the_feed(("westlands", "mirakl"))
+    ),
+    "A platform shows something else": Scene(
+        before=overwrite,
+        codes={"marketsync plan": (2,)},
+        after=shows_the_feed(("westlands", "mirakl")),
+    ),
+    "A platform asks to be left alone": Scene(),
     "The ledger is damaged or lost": Scene(
         before=damage,
         codes={

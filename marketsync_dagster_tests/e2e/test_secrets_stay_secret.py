@@ -100,11 +100,17 @@ CANARIES = new_canaries()
 def test_every_fault_of_the_sandbox_came_up() -> None:
     secrets = ["pk_demo_x", "sk_secret_x"]
     lists = (secret_faults.push_faults, secret_faults.product_faults, secret_faults.page_faults)
+    imports = (
+        secret_faults.import_faults,
+        secret_faults.report_faults,
+        secret_faults.shown_page_faults,
+    )
+    given = [(faults, secrets) for faults in lists] + [(faults, secrets[:1]) for faults in imports]
     kinds = {
         fault["kind"]
-        for faults in lists
+        for faults, known in given
         for outlet in secret_faults.OUTLETS
-        for fault in faults(secrets, outlet)
+        for fault in faults(known, outlet)
     }
     assert kinds == set(ACTIONS)
     assert len(CANARIES) == len(set(CANARIES.values())) >= 12
@@ -140,7 +146,11 @@ def test_marketsyncs_own_files_hold_no_secret(remains: Remains) -> None:
         (masked,) = connection.execute(
             "SELECT count(*) FROM api_call WHERE error LIKE '%***%'"
         ).fetchone()
+        query = "SELECT message FROM listing_event UNION ALL SELECT message FROM push_import"
+        told = [message for (message,) in connection.execute(query)]
     assert masked > 50  # the echoes did arrive
+    for words in ("not allowed for ***", "failed: no import of *** at line 2"):  # of imports, too
+        assert any(words in message for message in told), words
 
 
 def test_a_ledger_on_postgresql_holds_no_secret(remains: Remains) -> None:

@@ -24,11 +24,12 @@ from marketsync_dagster.ledger import cursors, extract_files, leases, mappings, 
 from marketsync_dagster.ledger import extracts as extract_records
 from marketsync_dagster.ledger import products as offered
 from marketsync_dagster.ledger.engine import Ledger
+from marketsync_dagster.platforms.mirakl.adapter import MiraklAdapter
 from marketsync_dagster.platforms.pasons.adapter import PasonsAdapter
 from marketsync_dagster.platforms.tracker_ke.adapter import TrackerAdapter
-from marketsync_dagster.push import decisions, pacing, recovery, sender
+from marketsync_dagster.push import decisions, importing, pacing, recovery, sender
 from marketsync_dagster.push.plan import PlanOptions
-from marketsync_dagster.stages import arrivals, planning, products, pushing
+from marketsync_dagster.stages import arrivals, holding, planning, products, push_work
 from marketsync_dagster_tests.faults.errands import approve_held, offer_products
 from marketsync_dagster_tests.faults.points import HALF_SENT, IN_FLIGHT
 from marketsync_dagster_tests.projects import PARTIAL, Place, run_sync
@@ -122,6 +123,9 @@ def _run(
     options: PlanOptions,
     job: Job,
 ) -> None:
+    # Dagster gives SIGTERM what SIGINT has, and that may be ignored where nobody sits before it
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     reaper = Reaper(point, occurrence)
     _watch_stages(reaper)
     _watch_pushes(reaper)
@@ -129,7 +133,7 @@ def _run(
     if point in (IN_FLIGHT, HALF_SENT):
         _die_in_flight(occurrence)
     if point == "lease_renewed":
-        pushing.LEASE_S = _QUICK_LEASE_S
+        holding.LEASE_S = _QUICK_LEASE_S
     project = place.open()
     if job == "approve":
         approve_held(project, platform, outlets)
@@ -187,6 +191,7 @@ def _watch_pushes(reaper: Reaper) -> None:
 
     sender.answer_batch = answer_batch
     _tell_after(sender, "record_calls", lambda *_: reaper("call_written"))
+    _tell_after(importing, "record_calls", lambda *_: reaper("call_written"))
     _tell_after(pacing.slots, "close_account", lambda *_: reaper("account_closed"))
     _tell_after(leases, "renew", lambda *_: reaper("lease_renewed"))
     _tell_after(
@@ -221,7 +226,7 @@ def _watch_transactions(reaper: Reaper) -> None:
         _watch(owner, name, before, lambda after=after: reaper(after))
     # these were imported by name
     planning.recover_if_free.__globals__["recover"] = recovery.recover
-    pushing.recover = recovery.recover
+    push_work.recover = recovery.recover
 
 
 def _watch(owner: Any, name: str, before: str, after: Callable[[], None]) -> None:
@@ -242,8 +247,12 @@ def _watch(owner: Any, name: str, before: str, after: Callable[[], None]) -> Non
 def _die_in_flight(occurrence: int) -> None:
     """Die a moment after the n-th request has been sent (the sandbox is told not to answer)."""
     left = [occurrence]
-    for adapter in (TrackerAdapter, PasonsAdapter):
-        original = adapter.send
+    for adapter, name in (
+        (TrackerAdapter, "send"),
+        (PasonsAdapter, "send"),
+        (MiraklAdapter, "submit"),
+    ):
+        original = getattr(adapter, name)
 
         async def send(self: Any, *args: Any, _original: Any = original, **kwargs: Any) -> Any:
             left[0] -= 1
@@ -255,4 +264,4 @@ def _die_in_flight(occurrence: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
             return await sending
 
-        adapter.send = send  # pyright: ignore[reportAttributeAccessIssue]
+        setattr(adapter, name, send)

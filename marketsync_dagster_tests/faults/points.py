@@ -11,7 +11,7 @@ from typing import Literal
 
 Scene = Literal[
     "push", "hangs", "stopped", "too large", "throttled", "passing error", "slow", "recovery",
-    "approval", "products", "another order",
+    "approval", "products", "another order", "reported",
 ]  # fmt: skip
 """What the run that dies is in the middle of; see `scenes.SCENES`."""
 
@@ -36,6 +36,7 @@ IN_FLIGHT = "in_flight"
 HALF_SENT = "in_flight_unapplied"
 """The request is sent, the platform has not applied it when the process dies."""
 
+ONLY_MIRAKL = ("mirakl",)
 ONLY_TRACKER = ("tracker_ke",)
 """Takes products; Pasons does not."""
 
@@ -106,6 +107,47 @@ LATER = tuple(
 """What a push passes once per batch: killed at a later one too."""
 
 
-def cases(points: tuple[Point, ...] = (*POINTS, *LATER)) -> list[tuple[Point, str]]:
+_OF_IMPORTS: tuple[tuple[str, Scene, int], ...] = (
+    ("lease_taken", "push", 1),
+    ("push_opened", "push", 1),
+    # the start of an import, in the order of `push.importing.POINTS`
+    ("import_intended", "push", 1),
+    ("import_intent_committed", "push", 1),
+    ("before_send", "push", 1),
+    (IN_FLIGHT, "hangs", 1),
+    (HALF_SENT, "hangs", 2),
+    ("import_answered", "push", 1),
+    ("import_answered", "push", 3),
+    ("call_written", "push", 1),
+    ("import_started_written", "push", 1),
+    ("import_started", "push", 1),
+    ("import_started", "push", 3),
+    ("push_closing", "push", 1),
+    ("push_closed", "push", 1),
+    ("lease_released", "push", 1),
+    # its end, in the order of `push.imports.POINTS`
+    ("import_looked", "push", 1),
+    ("report_read", "reported", 1),
+    ("import_end_written", "push", 1),
+    ("import_ended", "push", 1),
+    ("import_ended", "push", 3),
+    ("pushed", "push", 1),
+    # imports that do not go straight on, and clearing up
+    ("unreached_written", "stopped", 1),
+    ("import_split", "too large", 1),
+    ("account_closed", "throttled", 1),
+    ("recovering", "recovery", 1),
+    ("recovered", "recovery", 1),
+)
+IMPORT_POINTS = tuple(
+    Point(name, scene, occurrence, told=True, platforms=ONLY_MIRAKL)
+    for name, scene, occurrence in _OF_IMPORTS
+)
+"""Where the platform takes imports, which two outlets share."""
+
+
+def cases(
+    points: tuple[Point, ...] = (*POINTS, *LATER, *IMPORT_POINTS),
+) -> list[tuple[Point, str]]:
     """Each point with each platform that it exists on."""
     return [(point, platform) for point in points for platform in point.platforms]

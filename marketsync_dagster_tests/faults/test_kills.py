@@ -12,23 +12,47 @@ from pathlib import Path
 import pytest
 
 from marketsync_dagster_tests.faults import kills, scenes
-from marketsync_dagster_tests.faults.points import IN_FLIGHT, LATER, POINTS, Point, cases
+from marketsync_dagster_tests.faults.points import (
+    IMPORT_POINTS,
+    IN_FLIGHT,
+    LATER,
+    POINTS,
+    Point,
+    cases,
+)
 from marketsync_dagster_tests.faults.scenes import judge, kill, kill_and_mend, shown_bed
 from marketsync_dagster_tests.ledgers import ENGINES, Engine
-from marketsync_dagster_tests.projects import FULL, PLATFORMS, make_project
+from marketsync_dagster_tests.projects import FULL, MIRAKL, PLATFORMS, make_project
 from marketsync_dagster_tests.sandbox_process import SandboxProcess
 
 BY_NAME = {point.name: point for point in POINTS}
+
+
+IN_SHORT = (
+    "import_intent_committed",
+    IN_FLIGHT,
+    "import_answered#3",
+    "import_started_written",
+    "import_started",
+    "push_closed",
+    "report_read",
+    "import_end_written",
+    "import_ended",
+    "import_split",
+)
+"""Of the points of imports, each of which takes the pushes of two outlets."""
 
 
 def short_form() -> list[tuple[Point, str, Engine, bool]]:
     """Point, platform, engine, and whether the prices go back: alternating, so that each pair of
     them occurs."""
     chosen = []
-    for number, (point, platform) in enumerate(cases()):
+    for number, (point, platform) in enumerate(cases((*POINTS, *LATER))):
         turn = number // 2 + number % 2
         back = point.told and turn % 2 == 1
         chosen.append((point, platform, ENGINES[(number // 4 + number) % 2], back))
+    for number, point in enumerate(p for p in IMPORT_POINTS if str(p) in IN_SHORT):
+        chosen.append((point, MIRAKL, ENGINES[number % 3 == 0], number % 2 == 1))
     return chosen
 
 
@@ -38,11 +62,14 @@ def test_at_least_twenty_points_are_named(capsys: pytest.CaptureFixture[str]) ->
     with capsys.disabled():
         print(f"\n{len(names)} kill points: {', '.join(names)}")
         print(f"killed at a later batch too: {', '.join(map(str, LATER))}")
+        print(f"of imports: {', '.join(map(str, IMPORT_POINTS))}")
 
 
 def test_the_short_form_has_every_point_on_every_platform_and_both_engines_often() -> None:
     chosen = short_form()
-    assert {(point, platform) for point, platform, _, _ in chosen} == set(cases())
+    ordinary = {(point, where) for point, where, _, _ in chosen if where != MIRAKL}
+    assert ordinary == set(cases((*POINTS, *LATER)))
+    assert [str(p) for p, where, _, _ in chosen if where == MIRAKL] == list(IN_SHORT)
     for platform in PLATFORMS:
         mine = [(engine, back) for _, where, engine, back in chosen if where == platform]
         assert min(mine.count(pair) for pair in set(mine)) >= 5

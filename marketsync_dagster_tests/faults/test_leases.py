@@ -12,7 +12,7 @@ from sqlalchemy import update
 from marketsync_dagster.ledger import leases, listings, pushes
 from marketsync_dagster.ledger import tables as t
 from marketsync_dagster.push.recovery import recover
-from marketsync_dagster.stages import pushing
+from marketsync_dagster.stages import holding
 from marketsync_dagster.stages.channel_run import lease_name
 from marketsync_dagster_tests.faults import kills
 from marketsync_dagster_tests.projects import (
@@ -121,7 +121,7 @@ def test_the_lease_of_a_killed_run_is_taken_over_at_once(bed: TestBed) -> None:
 def test_a_push_that_lost_its_lease_stops_sending(
     bed: TestBed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pushing, "LEASE_S", 0.6)  # renewed three times as often: not by luck
+    monkeypatch.setattr(holding, "LEASE_S", 0.6)  # renewed three times as often: not by luck
     bed.sandbox.settings(delay_ms=250)
     seen = 0
 
@@ -148,8 +148,8 @@ def test_a_push_whose_lease_cannot_be_renewed_stops_in_time(
     def no_ledger(*_: object) -> None:
         raise LedgerError("the ledger is away")
 
-    monkeypatch.setattr(pushing, "LEASE_S", 0.15)
-    monkeypatch.setattr(pushing.leases, "renew", no_ledger)
+    monkeypatch.setattr(holding, "LEASE_S", 0.15)
+    monkeypatch.setattr(holding.leases, "renew", no_ledger)
     bed.sandbox.settings(delay_ms=70)
 
     result = bed.sync("pasons", FULL).one
@@ -165,7 +165,7 @@ def test_one_channel_that_loses_its_lease_does_not_stop_the_others(
     bed = make_project(
         tmp_path, fresh_sandbox, rows=ROWS, platforms=["pasons"], outlets=["kisumu", "westlands"]
     )
-    monkeypatch.setattr(pushing, "LEASE_S", 0.15)
+    monkeypatch.setattr(holding, "LEASE_S", 0.15)
     fresh_sandbox.settings(delay_ms=60)
     done = threading.Event()
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from marketsync_dagster.push.plan import PlanOptions
+from marketsync_dagster_tests.faults.errands import offer_products
+from marketsync_dagster_tests.faults.scenes import products_bed
 from marketsync_dagster_tests.projects import (
     FULL,
     PLATFORMS,
@@ -156,7 +158,9 @@ def test_being_asked_to_wait_delays_the_push_and_loses_nothing(
     assert_healed(bed, platform)
 
 
-def test_being_asked_to_wait_for_a_day_ends_the_push_at_once(platform: str, bed: TestBed) -> None:
+def test_being_asked_to_wait_for_a_day_ends_the_push_at_once_and_nobody_calls_before(
+    platform: str, bed: TestBed
+) -> None:
     bed.sandbox.scenario("retry_after", channel=platform, form="huge", times=None)
 
     result = bed.sync(platform, FULL).one
@@ -167,8 +171,38 @@ def test_being_asked_to_wait_for_a_day_ends_the_push_at_once(platform: str, bed:
     assert "patience than the budget" in result.reason
     assert result.numbers["seconds"] < 2
     bed.sandbox.clear_scenarios()
+    number = bed.sandbox.last_request()
+    early = bed.sync(platform).one
+    assert (early.ok, early.numbers["retryable"], early.numbers["calls"]) == (False, 40, 0)
+    assert early.numbers["seconds"] < 2
+    assert "asked us to stay away until" in early.reason
+    assert bed.sandbox.last_request() == number
+    assert bed.end_closures() == 1
     assert bed.sync(platform).one.ok
     assert_healed(bed, platform)
+
+
+def test_products_are_not_offered_into_a_silence(
+    tmp_path: Path, fresh_sandbox: SandboxProcess
+) -> None:
+    bed = products_bed(tmp_path, fresh_sandbox, "tracker_ke", "sqlite")
+
+    def offered() -> tuple[int, str, str]:
+        with bed.run() as project:
+            (result,) = offer_products(project, "tracker_ke", bed.outlets)
+        return int(result.numbers["calls"]), result.reason, result.next_step
+
+    fresh_sandbox.scenario("retry_after", channel="tracker_ke", form="huge")
+    calls, reason, step = offered()
+    assert calls == 1
+    assert "no call is made before" in reason
+    assert step.startswith("nothing: ")
+    calls, reason, step = offered()
+    assert calls == 0
+    assert "asked us to stay away until" in reason
+    assert step.startswith("nothing: ")
+    assert bed.end_closures() == 1
+    assert offered()[0] == 1
 
 
 # --- answers as a whole: each in `proof.troubles`

@@ -244,7 +244,9 @@ class Channel(RuleBasedStateMachine):
 
     @rule()
     def the_platform_is_well_again(self) -> None:
+        """And the time is over for which it asked to be left alone."""
         sandbox().clear_scenarios()
+        self.bed.end_closures()
 
     @rule(number=SKUS, price=st.sampled_from(["77.77", "99.99"]))
     def a_foreign_hand_changes_a_price(self, number: int, price: str) -> None:
@@ -399,7 +401,7 @@ class Channel(RuleBasedStateMachine):
 
     def _end_of_the_day(self) -> None:
         sandbox().clear_scenarios()
-        self._forget_closures()
+        self.bed.end_closures()
         if self.paused:
             self._resume()
         self._write()
@@ -417,12 +419,3 @@ class Channel(RuleBasedStateMachine):
         assert self._sync(PARTIAL).state == "unchanged"
         assert self.bed.writes(before) == []
         steps["days"] += 1
-
-    def _forget_closures(self) -> None:
-        """Time passes: a platform that asked us to stay away for long is called again."""
-        from sqlalchemy import delete
-
-        from marketsync_dagster.ledger.tables import rate_closed
-
-        with self.bed.run() as project, project.ledger.begin() as connection:
-            connection.execute(delete(rate_closed))

@@ -13,7 +13,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from marketsync_dagster.ledger import listings
-from marketsync_dagster.stages.mapping import refresh_platform_catalog, stored_platform_catalog
+from marketsync_dagster.stages.platform_catalog import (
+    refresh_platform_catalog,
+    stored_platform_catalog,
+)
 from marketsync_dagster.values.outcomes import Outcome
 from marketsync_dagster_tests.faults.scenes import ANY_CHANGE
 from marketsync_dagster_tests.projects import (
@@ -25,7 +28,7 @@ from marketsync_dagster_tests.projects import (
     repriced,
     some_rows,
 )
-from marketsync_dagster_tests.proof import hostile
+from marketsync_dagster_tests.proof import hostile, imports
 from marketsync_dagster_tests.proof.troubles import (
     KNOWN_BEFORE,
     READINGS,
@@ -83,6 +86,8 @@ def suffered(bed: TestBed, platform: str, trouble: Trouble) -> End:
     account.update(usual, base_url=address)
     bed.configure(lambda _: None)
     history = bed.pushes()[-1]["status"]
+    silent = "no call is made before" in result.reason and _silent(bed, platform, trouble)
+    bed.end_closures()
     outcomes = {word.value: int(result.numbers[word.value]) for word in Outcome}
     calls = int(result.numbers["calls"])
 
@@ -102,7 +107,18 @@ def suffered(bed: TestBed, platform: str, trouble: Trouble) -> End:
         assert bed.sync(platform, FULL).one.ok
     assert bed.differences(platform) == {}
     rows = ", ".join(f"{count} {word}" for word, count in outcomes.items() if count)
-    return End(rows, calls, result.state, history, again, left)
+    return End(rows, calls, result.state, history, again, silent, left)
+
+
+def _silent(bed: TestBed, platform: str, trouble: Trouble) -> bool:
+    """Whether the next run leaves the platform alone, and says so."""
+    if trouble.times is None:
+        return False  # it asked for little, but for ever
+    number = bed.sandbox.last_request()
+    early = bed.sync(platform).one
+    assert early.numbers["retryable"] == early.numbers["sent"] > 0
+    assert "asked us to stay away until" in early.reason
+    return early.numbers["calls"] == 0 and bed.sandbox.last_request() == number
 
 
 def _first(platform: str) -> str:
@@ -139,6 +155,11 @@ def read_with(bed: TestBed, reading: Reading) -> tuple[int, int, str]:
         sandbox.scenario(channel="tracker_ke", match=match, times=reading.times, **reading.action)
         result = refresh_platform_catalog(project, "tracker_ke")
         sandbox.clear_scenarios()
+        if reading.action.get("form") == "huge":
+            early = refresh_platform_catalog(project, "tracker_ke")
+            assert (early.ok, early.numbers["calls"]) == (False, 0)
+            assert "asked us to stay away until" in early.reason
+        bed.end_closures()
         after = stored_platform_catalog(project, account)
         assert after is not None
         assert after["platform_id"].is_unique
@@ -167,6 +188,15 @@ reason and the next step. Pasons is configured with `results: all, if_absent: ac
 Nothing is ever lost silently: what was not acknowledged is sent again by the next run (the sensor
 `pending_retries` starts one), and what the platform refused waits with the platform's words.
 """
+_IMPORTS = """## What befalls imports
+
+On Mirakl a call is over before the import is, and so may the run be. Six changed prices in three
+imports of two; the trouble strikes the second, or whoever asks for it. A run waits for imports as
+long as `imports.wait_s` says; the next one asks first how they ended. Each call by itself is held
+to the same faults as those of the others, in [conformance.md](conformance.md).
+
+| the platform | rows at the end of the run | imports sent | the run | the next run |
+|---|---|---|---|---|"""
 _TAIL = """
 ## Reading the catalogue
 
@@ -187,7 +217,7 @@ def page() -> str:
         ]
         lines += [_line(trouble) for trouble in troubles]
         lines.append("")
-    lines[-1] = _TAIL
+    lines += [_IMPORTS, *map(_import_line, imports.TROUBLES), _TAIL]
     lines += ["| the platform | products known | calls | the run |", "|---|---|---|---|"]
     for reading in READINGS:
         run = "green" if reading.state == "done" else "red"
@@ -206,6 +236,19 @@ def _line(trouble: Trouble) -> str:
     return f"| {' | '.join(map(str, cells))} |"
 
 
+def _import_line(trouble: imports.ImportTrouble) -> str:
+    end = trouble.end
+    then = ["learns that all are applied"] if "async" in end.rows and not end.then else []
+    if "async" in end.rows and end.left:
+        then = ["learns how they ended"]
+    then += [f"sends again: {end.then}"] if end.then else []
+    if end.left:
+        then.append(f"{end.left} refused: waits for a full push, another price, or to be named")
+    run = _run(End(end.rows, 0, end.state, end.history))
+    cells = (trouble.name, end.rows, end.sent, run, "; ".join(then) or "nothing to do")
+    return f"| {' | '.join(map(str, cells))} |"
+
+
 def _run(end: End) -> str:
     colour = "**red**" if end.state == "not shown" else "green"
     shown = f", {end.state}" if end.state == "refused rows" else ""
@@ -214,6 +257,8 @@ def _run(end: End) -> str:
 
 def _then(end: End) -> str:
     words = [f"sends {end.again} rows again"] if end.again else []
+    if end.silent:
+        words = [f"makes no call while the platform wants none, then {words[0]}"]
     if end.left and "refused" in end.rows:
         words.append(f"{end.left} wait for a full push, another price, or to be named")
     elif end.left:

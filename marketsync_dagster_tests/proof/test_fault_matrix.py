@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pytest
 
 from marketsync_dagster_tests.projects import PLATFORMS, TestBed
-from marketsync_dagster_tests.proof import matrix
+from marketsync_dagster_tests.proof import imports, matrix
 from marketsync_dagster_tests.proof.troubles import READINGS, TROUBLES, Reading, Trouble
 from marketsync_dagster_tests.sandbox_process import SandboxProcess
 
@@ -56,6 +56,17 @@ def test_every_trouble_has_a_defined_end(trouble: Trouble, platform: str, beds: 
     assert matrix.suffered(bed, platform, trouble) == trouble.end(platform)
 
     beds.give_back(platform, bed)
+
+
+@pytest.fixture(scope="module")
+def importing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestBed]:
+    with SandboxProcess() as sandbox:
+        yield imports.import_bed(tmp_path_factory.mktemp("imports"), sandbox)
+
+
+def test_every_trouble_with_an_import_has_a_defined_end(importing: TestBed) -> None:
+    for trouble in imports.TROUBLES:  # the last of them leaves its import behind
+        assert imports.fared(importing, trouble) == trouble.end, trouble.name
 
 
 @pytest.fixture(scope="module")

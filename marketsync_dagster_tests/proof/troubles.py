@@ -24,6 +24,8 @@ class End:
     """The push's word in the history: success, partial, failed."""
     again: int = 0
     """How many rows the next ordinary run sends, once the platform is well."""
+    silent: bool = False
+    """A run that comes earlier than the platform wants makes no call."""
     left: int = 0
     """Rows that the platform does not show even then: only a full push mends them."""
 
@@ -78,9 +80,7 @@ MENDED = End("6 applied", 4, "pushed", "success")
 """Tried once more within the run."""
 UNPROVEN = End("4 applied, 2 accepted_unverified", 3, "pushed", "success")
 UNTRUE = replace(UNPROVEN, left=2)
-"""Held to be taken, by configuration, and not stored."""
-LATER = replace(UNTRUE, rows="4 applied, 2 accepted_async")
-"""Pasons says that it works on it: held to be taken until somebody looks."""
+"""Held to be taken, by configuration or because Pasons says that it works on it; not stored."""
 REFUSED = End("4 applied, 2 refused", 3, "refused rows", "partial", left=2)
 ADDRESS = End("2 applied, 2 refused, 2 retryable", 2, "not shown", "partial", again=2, left=2)
 """The platform's word is about the address or the account: no other batch is tried."""
@@ -130,7 +130,9 @@ TROUBLES: dict[str, tuple[Trouble, ...]] = {
         _once("200 with JSON of another kind", "status", MENDED, UNTRUE, status=200, body=_OTHER),
         _once("200 with an empty body", "status", MENDED, status=200, body=""),
         _once("200 that says `success: false`", "status", REFUSED, status=200, body=_NO),
-        _once("202, and no word of how it ended", "status", MENDED, LATER, status=202, body=_OTHER),
+        _once(
+            "202, and no word of how it ended", "status", MENDED, UNTRUE, status=202, body=_OTHER
+        ),
         _once("204", "empty_204", MENDED, UNPROVEN),
     ),
     "Some of the batch": (
@@ -204,7 +206,7 @@ TROUBLES: dict[str, tuple[Trouble, ...]] = {
         _once(
             "429 with 86400 seconds: more than the run's patience",
             "retry_after",
-            End("2 applied, 4 retryable", 2, "not shown", "partial", again=4),
+            End("2 applied, 4 retryable", 2, "not shown", "partial", again=4, silent=True),
             form="huge",
         ),
         _ever(
@@ -273,5 +275,12 @@ READINGS = (
     Reading("301 to another host", 250, 2, "failed", {"kind": "redirect"}),
     Reading(
         "429 with seconds", 250, 4, "done", {"kind": "retry_after", "form": "float", "value": 0.2}
+    ),
+    Reading(
+        "429 with 86400 seconds: no call before that is over",
+        250,
+        2,
+        "failed",
+        {"kind": "retry_after", "form": "huge"},
     ),
 )

@@ -94,11 +94,12 @@ class Copy:
         """The installed package is a link to the checkout: it must not win."""
         names = ("marketsync_dagster", "marketsync_dagster_tests")
         code = "; ".join(f"import {name}; print({name}.__file__)" for name in names)
-        said = self._python("-c", code).stdout.split()
+        said = self.python("-c", code).stdout.split()
         if len(said) != 2 or not all(Path(one).is_relative_to(self.root) for one in said):
             raise AssertionError(f"not the copy is imported but {said}")
 
-    def _python(self, *words: str) -> subprocess.CompletedProcess[str]:
+    def python(self, *words: str) -> subprocess.CompletedProcess[str]:
+        """A child that imports the copy."""
         return subprocess.run(
             [sys.executable, *words],
             cwd=self.root,
@@ -132,7 +133,7 @@ class Copy:
         words += ["-k", only] if only else []
         paths = [f"marketsync_dagster_tests/{test}" for test in tests]
         try:
-            ended = self._python("-m", "pytest", *words, *paths)
+            ended = self.python("-m", "pytest", *words, *paths)
         except subprocess.TimeoutExpired:
             return Verdict(False, f"no end within {PATIENCE_S} s")
         text = ended.stdout + ended.stderr
