@@ -11,8 +11,8 @@ import time
 from benchmarks.figures import Figure, shown, versions
 
 NAMES = (
-    "calls", "push", "push_postgres", "push_no_delay", "rows", "partial", "run", "memory",
-    "explain", "history", "latency", "extract", "corpus",
+    "calls", "imports", "push", "push_postgres", "push_no_delay", "rows", "partial", "run",
+    "memory", "explain", "history", "latency", "extract", "corpus",
 )  # fmt: skip
 
 

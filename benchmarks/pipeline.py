@@ -11,6 +11,7 @@ from marketsync_dagster.stages.extract import extract_outlets
 from marketsync_dagster.stages.feed import build_feeds
 from marketsync_dagster.stages.listings import plan_outlets, push_plans, record_outlets
 from marketsync_dagster.stages.mapping import map_outlets
+from marketsync_dagster.stages.offers import offer_products
 from marketsync_dagster.stages.project import Project, StageResult
 
 
@@ -31,6 +32,7 @@ def up_to_feed(project: Project, outlets: Sequence[str], platforms: Sequence[str
     good(extract_outlets(project, outlets), len(outlets))
     good(build_catalogs(project, outlets), len(outlets))
     for platform in platforms:
+        offer_products(project, platform, outlets)
         good(map_outlets(project, platform, outlets), len(outlets))
         good(build_feeds(project, platform, outlets), len(outlets))
 

@@ -21,6 +21,12 @@ from marketsync_dagster.config.settings import Settings
 from marketsync_dagster_tests.sandbox_process import SandboxProcess
 
 HEADER = "ProductId,Product,Barcode,Brand,Category,Size,Unit,Price,Qty\n"
+LOOK_S = 2.0
+"""Before an import on Mirakl is asked for first: all that were started have ended by then."""
+CALLS = (
+    "OF24", "OF02", "OF03", "OF04", "PRI01", "PRI02", "PRI03", "STO01", "STO02", "STO03", "A01",
+)  # fmt: skip
+"""Mirakl's calls with a limit of their own."""
 STEP = 5
 """By how many cents a price rises when it changes: nothing that a guard would stop."""
 
@@ -35,12 +41,18 @@ class World:
     cents: list[int]
     """The price of every SKU, the same in all outlets."""
     platforms: Sequence[str]
+    more: int = 0
+    """So many units more of every SKU than at the start."""
     _next: int = 0
     _environment: dict[str, str] = field(default_factory=dict)
 
     @property
     def config(self) -> Path:
         return self.folder / "marketsync.yaml"
+
+    def stock(self, at: int) -> int:
+        """Units of the SKU at a place, in every outlet."""
+        return at % 50 + 1 + self.more
 
     def settings(self, home: str = "home") -> Settings:
         """The configuration, with a data folder of its own for each `home`."""
@@ -60,7 +72,7 @@ class World:
         after it was written."""
         text = HEADER + "".join(
             f"{_sku(at)},Product {at},,Brand {at % 97},Category {at % 13},500 g,pc,"
-            f"{cents // 100}.{cents % 100:02d},{at % 50 + 1}\n"
+            f"{cents // 100}.{cents % 100:02d},{self.stock(at)}\n"
             for at, cents in enumerate(self.cents)
         )
         for outlet in outlets or self.outlets:
@@ -117,15 +129,30 @@ def _sku(at: int) -> str:
 
 def _key(platform: str, outlet: str) -> tuple[str, str]:
     """Variable and value of an account's key; obviously fake."""
-    value = f"pk_demo_example_{outlet}" if platform == "tracker_ke" else f"pasons_example_{outlet}"
+    short = {"tracker_ke": "pk_demo", "pasons": "pasons", "mirakl": "mirakl"}[platform]
+    value = f"{short}_example_{outlet}"
     return f"MARKETSYNC_BENCH_{platform}_{outlet}".upper(), value
 
 
 def _config(made: World, concurrency: int, pasons: dict[str, Any]) -> dict[str, Any]:
     accounts: dict[str, Any] = {}
     channels: list[dict[str, Any]] = []
+    if "mirakl" in made.platforms:
+        accounts["shop"] = _shop(made)
     for outlet in made.outlets:
         for platform in made.platforms:
+            if platform == "mirakl":
+                channels.append(
+                    {
+                        "outlet": outlet,
+                        "account": "shop",
+                        "push_enabled": True,
+                        "auto_push": True,
+                        "mapping": {"file": "mapping.csv"},
+                        "guard": {"initial": "auto", "max_changed_share": 1.0},
+                    }
+                )
+                continue
             variable, value = _key(platform, outlet)
             os.environ[variable] = value
             account: dict[str, Any] = {
@@ -171,6 +198,23 @@ def _config(made: World, concurrency: int, pasons: dict[str, Any]) -> dict[str, 
     }
 
 
+def _shop(made: World) -> dict[str, Any]:
+    """The account of all outlets on Mirakl, which may be asked as often as one likes."""
+    variable, value = _key("mirakl", "shop")
+    os.environ[variable] = value
+    families = (f"{kind}{step}_s" for kind in ("offers", "prices", "stock")
+                for step in ("", "_status", "_report"))  # fmt: skip
+    return {
+        "platform": "mirakl",
+        "base_url": f"{made.sandbox.url}/mirakl/api",
+        "api_key": {"env": variable},
+        "offer_sku": "{outlet}-{sku}",
+        "quota": {"per_minute": None},
+        "calls": dict.fromkeys(families, 0),
+        "imports": {"first_look_s": LOOK_S},
+    }
+
+
 def _seed(made: World) -> dict[str, Any]:
     accounts = [
         {
@@ -194,4 +238,14 @@ def _seed(made: World) -> dict[str, Any]:
         seed["tracker_ke"] = {"accounts": accounts, "products": products}
     if "pasons" in made.platforms:
         seed["pasons"] = {"stores": stores}
+    if "mirakl" in made.platforms:
+        shop = {"api_key": _key("mirakl", "shop")[1], "shop_id": 2041, "name": "shop",
+                "processing_s": 0.01,
+                "intervals": dict.fromkeys(CALLS)}  # fmt: skip
+        goods = [
+            {"sku": f"prod_{at:06d}", "title": f"Product {at}", "category_code": "C",
+             "references": []}
+            for at in range(len(made.cents))
+        ]  # fmt: skip
+        seed["mirakl"] = {"shops": [shop], "products": goods}
     return seed
