@@ -36,7 +36,7 @@ dev: $(VENV)/ready
 	@$(BIN)/marketsync dev
 
 test: $(VENV)/ready
-	@$(BIN)/python -m pytest -q -n 4 --dist loadgroup
+	@$(BIN)/python -m pytest -q -n 3 --dist loadgroup
 
 conformance: $(VENV)/ready
 	@$(BIN)/python -m marketsync_dagster_tests.conformance
