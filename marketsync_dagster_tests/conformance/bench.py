@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib
 import pkgutil
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -47,7 +48,7 @@ class Limits:
     `stock_import`."""
 
 
-class Bench:
+class Bench(ABC):
     """One platform; subclasses say what differs."""
 
     platform: str
@@ -73,22 +74,22 @@ class Bench:
     ends: Ends = MappingProxyType({})
     """Name of a fault in `faults` -> what it comes to here, where that differs from the table."""
 
+    @abstractmethod
     def account(self, **said: Any) -> dict[str, Any]:
         """What the account says besides platform, address and waits."""
-        raise NotImplementedError
 
+    @abstractmethod
     def limits(self, items: int | None = None, size: int | None = None) -> dict[str, Any]:
         """What the account says for batches of so many items or bytes."""
-        raise NotImplementedError
 
     def distances(self, seconds: float) -> dict[str, Any]:
         """What the account says for so many seconds between two calls of one kind, where it
         declares `intervals`."""
-        raise NotImplementedError
+        raise AssertionError(f"{self.platform} declares intervals: its bench has to set them")
 
+    @abstractmethod
     def seed(self, ids: Sequence[str], limits: Limits) -> dict[str, Any]:
         """A seed of the account, on a platform that knows these products."""
-        raise NotImplementedError
 
     def ids(self, count: int) -> list[str]:
         """Ids of products."""

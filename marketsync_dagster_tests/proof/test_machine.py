@@ -8,8 +8,8 @@ from marketsync_dagster_tests.projects import PLATFORMS
 from marketsync_dagster_tests.proof.days import run_days
 from marketsync_dagster_tests.proof.machine import steps
 
-DAYS = 7
-STEPS = 120
+DAYS = 13
+STEPS = 250
 """At least so many on each platform: not every day is a full one."""
 
 
