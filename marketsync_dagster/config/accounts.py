@@ -24,6 +24,7 @@ from marketsync_dagster.config.pasons import (
     only_the_store_is_filled_in,
 )
 from marketsync_dagster.config.problems import Problem
+from marketsync_dagster.config.qikink import QikinkParts, QikinkProducts
 from marketsync_dagster.config.scalars import Cron, Day, Name, Number, Section, Whole
 
 __all__ = [
@@ -41,6 +42,8 @@ __all__ = [
     "PasonsResponse",
     "PasonsStore",
     "PasonsTest",
+    "QikinkAccount",
+    "QikinkProducts",
     "Quota",
     "Reconcile",
     "Retry",
@@ -192,14 +195,19 @@ class AccountBase(Section):
     @field_validator("base_url")
     @classmethod
     def _url_is_safe(cls, url: str) -> str:
-        match = re.fullmatch(
-            r"(https?)://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::([0-9]{1,5}))?(/[^?#@\s\\]*)?", url
-        )
-        if match is None or not 0 < int(match[3] or 443) < 65536:
-            raise ValueError("expected https://host/path without credentials, query or fragment")
-        if match[1] == "http" and not _is_loopback(match[2]):
-            raise ValueError("expected https (http is for this machine only)")
-        return url.rstrip("/")
+        return _safe_url(url)
+
+
+def _safe_url(url: str) -> str:
+    """`url` without a slash at its end; ValueError where no secret should be sent to it."""
+    match = re.fullmatch(
+        r"(https?)://(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::([0-9]{1,5}))?(/[^?#@\s\\]*)?", url
+    )
+    if match is None or not 0 < int(match[3] or 443) < 65536:
+        raise ValueError("expected https://host/path without credentials, query or fragment")
+    if match[1] == "http" and not _is_loopback(match[2]):
+        raise ValueError("expected https (http is for this machine only)")
+    return url.rstrip("/")
 
 
 def _references(
@@ -396,7 +404,36 @@ class MiraklAccount(MiraklParts, AccountBase):
         return {"retry_after_cap_s": _AN_HOUR_S, **given} if isinstance(given, dict) else given
 
 
-Account = Annotated[TrackerAccount | PasonsAccount | MiraklAccount, Field(discriminator="platform")]
+class QikinkAccount(QikinkParts, AccountBase):
+    """A client of Qikink, which prints on demand: it fulfils orders and lists nothing (contract
+    section 5)."""
+
+    platform: Literal["qikink"]
+    quota: Quota = Quota(per_minute=30)
+    client_id: SecretRef
+    client_secret: SecretRef
+
+    @field_validator("token_url")
+    @classmethod
+    def _token_url_is_safe(cls, url: str | None) -> str | None:
+        return None if url is None else _safe_url(url)
+
+    @model_validator(mode="after")
+    def _fits_the_profile(self) -> Self:
+        for key, said in (
+            ("signing", self.signing != "none"),
+            ("idempotency_key", self.idempotency_key),
+            ("token_url", self.token_url is not None),
+        ):
+            if said and self.profile == "real":
+                raise Problem("expected nothing, because profile real has no such thing", (key,))
+        return self
+
+
+Account = Annotated[
+    TrackerAccount | PasonsAccount | MiraklAccount | QikinkAccount,
+    Field(discriminator="platform"),
+]
 PLATFORMS: tuple[str, ...] = tuple(
     get_args(kind.model_fields["platform"].annotation)[0] for kind in get_args(get_args(Account)[0])
 )

@@ -8,6 +8,7 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from marketsync_dagster.config.orders import OrderSettings
 from marketsync_dagster.config.problems import Problem
 from marketsync_dagster.config.scalars import FilePath, Number, Section, Whole
 
@@ -80,6 +81,8 @@ class MiraklCalls(Section):
     """STO02."""
     stock_report_s: Number = Field(default=60, ge=0)
     """STO03."""
+    orders_s: Number = Field(default=60, ge=0)
+    """OR11, the first page of each pull."""
 
     def intervals(self) -> dict[str, float]:
         """Family of calls (`offers`, `offers_status`, ...) -> least seconds between two."""
@@ -133,6 +136,18 @@ class MiraklParts(Section):
     """`warehouse-code` of STO01, where the operator uses warehouses."""
     calls: MiraklCalls = MiraklCalls()
     imports: MiraklImports = MiraklImports()
+    orders: OrderSettings | None = None
+    """How the shop's orders are pulled and decided; null: they are not."""
+    several_parcels: bool = False
+    """The operator takes ST01: parts of an order, several parcels (multi-shipment)."""
+    partial_acceptance: bool = False
+    """The operator lets some lines of an order be refused while others are taken."""
+    accept_hours: Number | None = Field(default=None, gt=0)
+    """After so long the operator refuses what nobody has accepted; null: nobody knows, the API does
+    not tell."""
+    settle_s: Number = Field(default=60, ge=0)
+    """What was done to an order may be missing from what is read for so long: what must not be done
+    twice (a parcel, a refund) is looked up after that."""
 
     @field_validator("offer_sku")
     @classmethod

@@ -9,6 +9,7 @@ from typing import Annotated, Self
 
 from pydantic import Field, field_validator, model_validator
 
+from marketsync_dagster.config.orders import PosDrop
 from marketsync_dagster.config.problems import Problem
 from marketsync_dagster.config.reading import COLUMNS, Reading, Texts, one_or_more
 from marketsync_dagster.config.scalars import Currency, FilePath, Name, Section, Zone
@@ -81,3 +82,5 @@ class Outlet(Section):
     extract: ExtractSettings
     currency: Currency | None = None
     timezone: Zone | None = None
+    orders: PosDrop | None = None
+    """How the till gets orders; null: none are sent to it."""

@@ -11,8 +11,13 @@ from collections.abc import Callable, Hashable, Iterator
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
-from marketsync_dagster.config.accounts import MiraklAccount, PasonsAccount, TrackerAccount
+from marketsync_dagster.config.accounts import (
+    MiraklAccount,
+    PasonsAccount,
+    TrackerAccount,
+)
 from marketsync_dagster.config.mirakl import around_sku
+from marketsync_dagster.config.order_rules import ORDER_RULES
 from marketsync_dagster.config.pasons import STORE_PLACE
 from marketsync_dagster.config.problems import Problem, Problems, closest
 from marketsync_dagster.config.secrets import references
@@ -308,4 +313,5 @@ _RULES: tuple[Callable[[Settings], Iterator[Problem]], ...] = (
     outlets_say_what_their_source_takes,
     no_extract_is_read_for_two_outlets,
     _prices_fit_the_currency,
+    *ORDER_RULES,
 )

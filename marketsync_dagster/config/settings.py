@@ -8,7 +8,7 @@ can be imported from here. Rules over several sections are `config.rules`; readi
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, PrivateAttr, model_validator
 
@@ -23,6 +23,7 @@ from marketsync_dagster.config.accounts import (
     PasonsResponse,
     PasonsStore,
     PasonsTest,
+    QikinkAccount,
     Quota,
     Retry,
     SecretRef,
@@ -35,6 +36,14 @@ from marketsync_dagster.config.channels import (
     MappingSettings,
     PricingSettings,
     StockSettings,
+)
+from marketsync_dagster.config.orders import (
+    OWN_SHOP,
+    POS,
+    OrderSettings,
+    OwnShop,
+    PosDrop,
+    Route,
 )
 from marketsync_dagster.config.outlets import COLUMNS, Defaults, ExtractSettings, Outlet
 from marketsync_dagster.config.scalars import Cron, Name, Number, Section, Whole
@@ -52,18 +61,23 @@ __all__ = [
     "GuardSettings",
     "MappingSettings",
     "MiraklAccount",
+    "OrderSettings",
     "Outlet",
     "OutletRule",
+    "OwnShop",
     "PasonsAccount",
     "PasonsAuth",
     "PasonsRequest",
     "PasonsResponse",
     "PasonsStore",
     "PasonsTest",
+    "PosDrop",
     "PricingSettings",
+    "QikinkAccount",
     "Quota",
     "Retention",
     "Retry",
+    "Route",
     "Schedules",
     "SecretRef",
     "Settings",
@@ -82,6 +96,8 @@ class Schedules(Section):
     stock: Cron = "*/30 * * * *"
     products: Cron = "0 * * * *"
     orders: Cron = "*/15 * * * *"
+    fulfil: Cron = "5-59/15 * * * *"
+    """What was ordered: decided, sent where it is fulfilled, and told back."""
     mappings: Cron = "0 3 * * *"
     reconcile: Cron = "0 4 * * *"
     connections: Cron = "0 * * * *"
@@ -112,6 +128,8 @@ class Retention(Section):
     """Plans that were not sent, and the rows of those that were."""
     ticks_days: Whole = Field(default=30, ge=1)
     """Ticks of schedules and sensors; what dagster.yaml says is at most as long."""
+    personal_days: Whole = Field(default=180, ge=1)
+    """Names, addresses, mails and phones of orders that have ended, and the raw orders."""
     backups: Whole = Field(default=14, ge=1)
     """How many of the ledger's backups in the project's own folder."""
 
@@ -125,7 +143,8 @@ class Settings(Section):
     outlets: dict[Name, Outlet] = Field(min_length=1)
     accounts: dict[Name, Account] = Field(default_factory=dict)
     channels: list[Channel] = Field(default_factory=list)
-    routes: list[dict[str, Any]] = Field(default_factory=list)
+    shops: dict[Name, OwnShop] = Field(default_factory=dict)
+    routes: list[Route] = Field(default_factory=list)
     schedules: Schedules = Schedules()
     alerts: Alerts = Alerts()
     retention: Retention = Retention()
@@ -174,6 +193,31 @@ class Settings(Section):
 
     def channel(self, outlet: str, platform: str) -> Channel | None:
         return self.channels_of(platform).get(outlet)
+
+    def order_sources(self) -> dict[str, OrderSettings]:
+        """Account or shop that brings orders -> how they are decided; accounts first."""
+        found = {
+            name: account.orders
+            for name, account in self.accounts.items()
+            if isinstance(account, MiraklAccount) and account.orders is not None
+        }
+        return found | {name: shop.orders for name, shop in self.shops.items()}
+
+    def order_platform(self, source: str) -> str:
+        """The platform of an account or shop that brings orders."""
+        there = self.shops if source in self.shops else self.accounts
+        return there[source].platform
+
+    def order_platforms(self) -> list[str]:
+        """Platforms that bring orders, in the order of `PLATFORMS`, own shops last."""
+        used = {self.order_platform(source) for source in self.order_sources()}
+        return [name for name in (*PLATFORMS, OWN_SHOP) if name in used]
+
+    def destinations(self) -> list[str]:
+        """Where orders can be sent: `pos` where an outlet has a drop, accounts that fulfil."""
+        tills = any(outlet.orders is not None for outlet in self.outlets.values())
+        fulfil = [name for name, one in self.accounts.items() if isinstance(one, QikinkAccount)]
+        return [*([POS] if tills else []), *fulfil]
 
     def scope_of(self, account: str) -> str:
         """The catalog scope of an account: its `catalog`, else its own name."""

@@ -21,6 +21,8 @@ from marketsync_dagster.values.times import to_iso, utcnow
 
 KINDS = (
     *("run_failed", "outlet_failed", "plan_held", "extract_changed", "import_lost", "no_success"),
+    *("order_deadline", "order_held", "order_task", "order_state_unknown", "order_not_forwarded"),
+    *("order_not_told", "order_not_delivered"),
     "test",
 )
 _CHUNK = 500

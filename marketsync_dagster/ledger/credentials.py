@@ -27,6 +27,7 @@ from marketsync_dagster.config.master_key import (
 )
 from marketsync_dagster.config.secrets import Secrets, check_value
 from marketsync_dagster.ledger.engine import Ledger
+from marketsync_dagster.ledger.order_tables import access_token
 from marketsync_dagster.ledger.sql import lock_key
 from marketsync_dagster.ledger.tables import credential
 from marketsync_dagster.values.errors import ConfigError
@@ -157,7 +158,7 @@ def set_secret(
     with ledger.begin() as conn:
         lock_key(conn, _LOCK)
         rows = _rows(conn)
-        key, made = _key_in_use(rows)
+        key, made = _key_in_use(rows, conn)
         known = [row for row in rows if row.name == name]
         opened = {row.version: _decrypted(row, _key_of(row, key)) for row in known}
         same = next((row for row in known if opened[row.version] == value), None)
@@ -246,9 +247,29 @@ def rotate(
             token = _encrypted(row.name, row.version, value, key)
             changes = {"token": token, "key_id": key.id, "encrypted_at": now}
             conn.execute(update(credential).where(_is(row)).values(**changes))
+        conn.execute(delete(access_token))  # under the key that goes: they are minted again
         observe("values_encrypted")
     observe("committed")
     return Rotation(key.id, key.source, tuple(keys), len(old))
+
+
+def seal(conn: Connection, name: str, text: str) -> tuple[bytes, str]:
+    """`text` encrypted like a stored secret, and the id of its master key; `unseal` reads it.
+
+    ConfigError where there is no master key to be had. Without any, one is made, and is that of
+    the stored secrets to come once the caller has kept something under it in `access_token`.
+    """
+    lock_key(conn, _LOCK)
+    key, _ = _key_in_use(_rows(conn), conn)
+    return _encrypted(name, 0, text, key), key.id
+
+
+def unseal(name: str, token: bytes, key_id: str) -> str:
+    """What was sealed under `name`; ConfigError without its master key, or where it is not."""
+    said = _opened(token, find_key(key_id))
+    if (said.get("name"), said.get("version")) != (name, 0):
+        raise ConfigError(f"{name} is not what was kept: its row in the ledger was changed")
+    return said["value"]
 
 
 def masked(vault: LedgerVault, row: StoredSecret) -> str:
@@ -277,12 +298,18 @@ def _is(row: StoredSecret) -> Any:
     return (credential.c.name == row.name) & (credential.c.version == row.version)
 
 
-def _key_in_use(rows: Sequence[StoredSecret]) -> tuple[MasterKey, bool]:
+def _key_in_use(rows: Sequence[StoredSecret], conn: Connection) -> tuple[MasterKey, bool]:
     """The key for what is to be encrypted, and whether it was made for that."""
     if rows:
         return find_key(max(rows, key=lambda row: row.encrypted_at).key_id), False
     given = given_keys()
-    return (given[0], False) if given else (new_key(), True)
+    if given:
+        return given[0], False
+    newest = select(access_token.c.key_id).order_by(access_token.c.minted_at.desc()).limit(1)
+    with contextlib.suppress(ConfigError):  # it may be another host's
+        if key_id := conn.execute(newest).scalar():
+            return find_key(key_id), False
+    return new_key(), True
 
 
 def _key_of(row: StoredSecret, key: MasterKey) -> MasterKey:
@@ -294,12 +321,17 @@ def _encrypted(name: str, version: int, value: str, key: MasterKey) -> bytes:
     return key.fernet.encrypt(said.encode())
 
 
-def _decrypted(row: StoredSecret, key: MasterKey) -> str:
+def _opened(token: bytes, key: MasterKey) -> dict[str, Any]:
+    """What was encrypted; empty where it was not with this key."""
     from cryptography.fernet import InvalidToken
 
-    said: dict[str, Any] = {}
-    with contextlib.suppress(InvalidToken):  # told below, by the name of the secret
-        said = json.loads(key.fernet.decrypt(row.token))
+    with contextlib.suppress(InvalidToken):  # the caller tells it by the name of the secret
+        return json.loads(key.fernet.decrypt(token))
+    return {}
+
+
+def _decrypted(row: StoredSecret, key: MasterKey) -> str:
+    said = _opened(row.token, key)
     if (said.get("name"), said.get("version")) != (row.name, row.version):
         raise ConfigError(
             f"stored secret {row.name} version {row.version} is not what was stored: its row in "

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import Connection, select
 
 from marketsync_dagster.ledger.engine import Ledger
-from marketsync_dagster.ledger.sql import upsert
+from marketsync_dagster.ledger.sql import put
 from marketsync_dagster.ledger.tables import cursor
 from marketsync_dagster.values.times import to_iso, utcnow
 
@@ -18,4 +18,5 @@ def get_cursor(ledger: Ledger, name: str) -> str | None:
 
 def set_cursor(conn: Connection, name: str, value: str) -> None:
     """Set the cursor in the transaction that writes the rows it stands for."""
-    upsert(conn, cursor, [{"name": name, "value": value, "at": to_iso(utcnow())}])
+    row = (name, value, to_iso(utcnow()))
+    put(conn, cursor, ("name", "value", "at"), [row], replace=True)

@@ -8,36 +8,22 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import orjson
-from sqlalchemy import ColumnElement, Select, and_, func, or_, select
+from sqlalchemy import ColumnElement, and_, func, or_, select
 
 from marketsync_dagster.ledger import imports, leases
 from marketsync_dagster.ledger import tables as t
+from marketsync_dagster.ledger.found import NAMED, RESTORE, Finding, found
+from marketsync_dagster.ledger.order_laws import ORDER_LAWS
 from marketsync_dagster.values.outcomes import Outcome
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
 
-NAMED = 3
-"""How many rows a finding names."""
-_RESTORE = "marketsync ledger restore FILE --replace, with the newest good backup"
 _AGAIN = "marketsync run full_sync --all sends every row once more and writes it anew"
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """Something about the ledger, or the files beside it, that people should know."""
-
-    subject: str
-    """A table, a file, a folder."""
-    message: str
-    next_step: str
-    broken: bool = True
-    """False: nothing is wrong with what is kept, but somebody may want to act."""
 
 
 def broken_laws(connection: Connection) -> Iterator[Finding]:
@@ -46,35 +32,16 @@ def broken_laws(connection: Connection) -> Iterator[Finding]:
         yield from law(connection)
 
 
-def _found(
-    connection: Connection,
-    query: Select[*tuple[Any, ...]],
-    subject: str,
-    words: Callable[[int, str], str],
-    next_step: str,
-    *,
-    broken: bool = True,
-) -> Iterator[Finding]:
-    """A finding if `query`, whose first column names a row, has any rows."""
-    inner = query.subquery()
-    count = connection.execute(select(func.count()).select_from(inner)).scalar_one()
-    if count:
-        some = connection.execute(query.limit(NAMED)).all()
-        names = ", ".join(" ".join(str(part) for part in row) for row in some)
-        message = words(count, names + (", ..." if count > NAMED else ""))
-        yield Finding(subject, message, next_step, broken)
-
-
 def _plans(connection: Connection) -> Iterator[Finding]:
     """Catalog rows = unmapped + held + unchanged + deselected + to send."""
     p = t.plan.c
     parts = p.unmapped + p.held + p.unchanged + p.deselected + p.to_send
-    yield from _found(
+    yield from found(
         connection,
         select(p.id).where(p.catalog_rows != parts).order_by(p.id),
         "plan",
         lambda n, names: f"{n} plans whose rows do not add up to their catalog: {names}",
-        _RESTORE,
+        RESTORE,
     )
 
 
@@ -84,14 +51,14 @@ def _pushes(connection: Connection) -> Iterator[Finding]:
     total: ColumnElement[int] = p[Outcome.APPLIED.value]
     for outcome in list(Outcome)[1:]:
         total = total + p[outcome.value]
-    yield from _found(
+    yield from found(
         connection,
         select(p.id).where(p.state != "open", p.item_count != total).order_by(p.id),
         "push",
         lambda n, names: f"{n} pushes whose outcomes are not as many as their rows: {names}",
-        _RESTORE,
+        RESTORE,
     )
-    yield from _found(
+    yield from found(
         connection,
         select(p.id)
         .join(t.plan, plan.id == p.plan_id)
@@ -99,15 +66,15 @@ def _pushes(connection: Connection) -> Iterator[Finding]:
         .order_by(p.id),
         "push",
         lambda n, names: f"{n} pushes of other rows than their plan has: {names}",
-        _RESTORE,
+        RESTORE,
     )
     there = select(plan.id).where(plan.id == p.plan_id).exists()
-    yield from _found(
+    yield from found(
         connection,
         select(p.id, p.plan_id).where(~there).order_by(p.id),
         "push",
         lambda n, names: f"{n} pushes of a plan that is not there: {names}",
-        _RESTORE,
+        RESTORE,
     )
 
 
@@ -130,7 +97,7 @@ def _batches(connection: Connection) -> Iterator[Finding]:
     if bad:
         names = "; ".join(f"{push_id} {wrong}" for push_id, wrong in list(bad.items())[:NAMED])
         words = f"{len(bad)} pushes and their batches differ: {names}"
-        yield Finding("push_batch", words, _RESTORE)
+        yield Finding("push_batch", words, RESTORE)
 
 
 def _wrong_with(rows: list[Any]) -> str:
@@ -161,7 +128,7 @@ def _listings(connection: Connection) -> Iterator[Finding]:
     key = (c.outlet, c.platform, c.sku)
     for column, table in ((c.push_id, t.push), (c.extract_id, t.extract)):
         there = select(table.c.id).where(table.c.id == column).exists()
-        yield from _found(
+        yield from found(
             connection,
             select(*key).where(column != "", ~there),
             "listing",
@@ -180,7 +147,7 @@ def _listings(connection: Connection) -> Iterator[Finding]:
         event.c.stock_status != c.stock_status,
         event.c.outcome != c.outcome,
     )
-    yield from _found(
+    yield from found(
         connection,
         select(*key)
         .join_from(t.listing, newest, same, isouter=True)
@@ -196,12 +163,12 @@ def _events(connection: Connection) -> Iterator[Finding]:
     """The push of an event is there."""
     pushes = select(t.listing_event.c.push_id).distinct().subquery()
     there = select(t.push.c.id).where(t.push.c.id == pushes.c.push_id).exists()
-    yield from _found(
+    yield from found(
         connection,
         select(pushes.c.push_id).where(pushes.c.push_id != "", ~there),
         "listing_event",
         lambda n, names: f"events of {n} pushes that are not there: {names}",
-        _RESTORE,
+        RESTORE,
     )
 
 
@@ -211,24 +178,24 @@ def _imports(connection: Connection) -> Iterator[Finding]:
     i, p, b = t.push_import.c, t.push_import_part.c, t.push_batch.c
     of_it = and_(b.push_id == p.push_id, b.number == p.batch)
     there = select(b.number).where(of_it).exists()
-    yield from _found(
+    yield from found(
         connection,
         select(p.import_key, p.push_id).where(~there).order_by(p.import_key),
         "push_import",
         lambda n, names: f"{n} imports of batches that are not there: {names}",
-        _RESTORE,
+        RESTORE,
     )
     rows = select(func.sum(b.last - b.first)).where(of_it, p.import_key == i.id).scalar_subquery()
-    yield from _found(
+    yield from found(
         connection,
         select(i.id).where(i.state.in_(imports.OPEN), rows != i["items"]).order_by(i.id),
         "push_import",
         lambda n, names: f"{n} imports of other rows than their batches have: {names}",
-        _RESTORE,
+        RESTORE,
     )
     c = t.listing.c
     waits = and_(p.push_id == c.push_id, p.batch == c.batch, i.state.not_in(imports.OPEN))
-    yield from _found(
+    yield from found(
         connection,
         select(c.outlet, c.platform, c.sku)
         .join_from(t.listing, t.push_import_part, p.push_id == c.push_id)
@@ -264,4 +231,5 @@ _LAWS: Iterable[Callable[[Connection], Iterator[Finding]]] = (
     _events,
     _imports,
     _open_pushes,
+    *ORDER_LAWS,
 )

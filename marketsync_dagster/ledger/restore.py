@@ -1,7 +1,8 @@
 """Bringing a ledger back from a backup, into either engine, whole or not at all.
 
 What was pushed after the backup was taken is not in it. So every listing becomes `unknown`, with
-what was acknowledged kept as the guard's base, unless the caller knows that nothing ran since.
+what was acknowledged kept as the guard's base, unless the caller knows that nothing ran since. What
+was sent of orders is looked up (`ledger.restored`).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from marketsync_dagster.ledger.engine import (
     use_wal,
 )
 from marketsync_dagster.ledger.plans import OPEN_STATES
+from marketsync_dagster.ledger.restored import doubt_orders, keep_numbers, numbers_given
 from marketsync_dagster.ledger.sql import lock_key
 from marketsync_dagster.ledger.upgrade import migrate
 from marketsync_dagster.ledger.urls import VARIABLE, describe, parse_url
@@ -71,6 +73,8 @@ class Restored:
     tables: dict[str, int]
     unknown: int
     """Listings that are sent again because nobody knows what became of them."""
+    looked_up: int
+    """What of orders is looked up before it goes, for the same reason."""
     kept: str
     """Where the old ledger is, if there was one."""
     seconds: float
@@ -243,6 +247,7 @@ def _load(
         present = set(inspect(connection).get_table_names())
         if t.lease.name in present:
             _refuse_if_busy(place, leases.alive(connection))
+        given = numbers_given(connection) if t.cursor.name in present else {}
         for name in (*sorted(present & set(t.metadata.tables)), VERSION_TABLE):
             connection.execute(text(f'DROP TABLE IF EXISTS "{name}"'))
         migrate(connection, said.revision)
@@ -252,6 +257,8 @@ def _load(
         migrate(connection)
         _set_counters(connection)
         unknown = 0 if moved else _forget_what_is_not_known(connection, said.at)
+        doubted = 0 if moved else doubt_orders(connection, said.at, to_iso(utcnow()))
+        keep_numbers(connection, given)
         done = Restored(
             backup=str(source.path.absolute()),
             at=said.at,
@@ -261,6 +268,7 @@ def _load(
             rows=said.rows,
             tables={name: entry.rows for name, entry in said.tables.items()},
             unknown=unknown,
+            looked_up=doubted,
             kept=kept,
             seconds=round(time.monotonic() - began, 3),
         )

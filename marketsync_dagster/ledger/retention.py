@@ -59,6 +59,8 @@ class Limits:
     """Rows of plans that were never sent."""
     extracts: str
     runs: str
+    personal: str = ""
+    """What is known of the persons of orders that have ended, and the orders as they came."""
 
     @classmethod
     def of(cls, settings: Settings, now: datetime) -> Limits:
@@ -78,6 +80,7 @@ class Limits:
             shown=before(min(SHOWN_DAYS, said.plans_days), looks_back),
             extracts=before(said.extracts_days),
             runs=before(said.runs_days),
+            personal=before(said.personal_days),
         )
 
 

@@ -2,6 +2,7 @@
 
 Times are text as `values.times.to_iso` writes it (UTC, sorts as time); money is minor units.
 A channel is `(outlet, platform)`; `account` is kept beside it because credentials may move.
+The tables of orders are `ledger.order_tables`.
 """
 
 from __future__ import annotations
@@ -14,19 +15,15 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     Text,
     UniqueConstraint,
 )
 
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from marketsync_dagster.ledger import order_tables
+from marketsync_dagster.ledger.metadata import metadata
+
+__all__ = ["metadata", "order_tables"]
 
 # What a platform has acknowledged for one SKU, and what was last sent to it.
 listing = Table(

@@ -33,6 +33,12 @@ def is_signed_number(text: str) -> bool:
     return _SIGNED.fullmatch(text) is not None and text.isascii()
 
 
+UNSEEN = re.compile(
+    "[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069]"
+)
+"""Characters that steer a terminal or turn the order of others; tabs and line ends are none."""
+
+
 def inert(text: str) -> str:
     """The text for a CSV cell: with an apostrophe before it where it might be run."""
     return f"'{text}" if would_run(text) else text

@@ -14,6 +14,10 @@ ZERO_DECIMALS = frozenset(
 THREE_DECIMALS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
 
 
+LARGEST = 2**62
+"""Amounts beyond it, in minor units, are nobody's."""
+
+
 def exponent(currency: str) -> int:
     """How many decimals `currency` has: 0, 2 or 3."""
     if currency in ZERO_DECIMALS:

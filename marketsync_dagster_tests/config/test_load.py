@@ -76,12 +76,12 @@ _BAD: list[tuple[str, str, str]] = [
     (
         "tracker_ke",
         "traker_ke",
-        "platform: expected 'tracker_ke' or 'pasons' or 'mirakl' (did you mean",
+        "platform: expected 'tracker_ke' or 'pasons' or 'mirakl' or 'qikink' (did you mean",
     ),
     (
         "    platform: tracker_ke\n",
         "",
-        "expected 'tracker_ke' or 'pasons' or 'mirakl', got nothing",
+        "expected 'tracker_ke' or 'pasons' or 'mirakl' or 'qikink', got nothing",
     ),
     ("https://api", "ftp://api", "8: accounts.track_a.base_url: expected https://host/path"),
     ("https://api", "http://api", "expected https (http is for this machine only)"),
