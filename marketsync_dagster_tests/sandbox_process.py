@@ -141,7 +141,7 @@ class SandboxProcess:
 
     def seed(self, document: dict[str, Any]) -> dict[str, int]:
         """Merge `{tracker_ke: {accounts, products}, pasons: {stores}, mirakl: {shops, products,
-        offers}}`."""
+        offers, orders}, qikink: {accounts, orders}}`."""
         return self.control("POST", "/seed", document)["seeded"]
 
     def scenario(
@@ -211,6 +211,39 @@ class SandboxProcess:
         """Change offers on Mirakl as somebody else would: `{shop_id, shop_sku, price?, quantity?,
         delete?, ...}` with any field of OF24; a new offer with `product_sku` and `price`."""
         return self.control("POST", "/mirakl/offers", {"changes": list(changes)})["changed"]
+
+    def qikink(self, what: str, **filters: str) -> Any:
+        """`orders` (a list), `accounts` (client id -> counters) or `products` (client id -> SKU
+        -> product) of Qikink; filter: client_id."""
+        place = "products" if what == "products" else "orders"
+        return self.control("GET", f"/qikink/{place}?{urlencode(filters)}")[what]
+
+    def change_qikink(self, order: str | int, **changes: str) -> dict[str, Any]:
+        """Change an order at Qikink (its id, or our number) as a person or courier would: status,
+        awb, courier, tracking_link, estimated_delivery, location; returns it."""
+        return self.control("POST", f"/qikink/orders/{order}", changes)["order"]
+
+    def mirakl_orders(self, **filters: Any) -> dict[str, Any]:
+        """Orders on Mirakl by id, whole; filters: shop_id, order_id, state."""
+        return self.control("GET", f"/mirakl/orders?{urlencode(filters, doseq=True)}")["orders"]
+
+    def mirakl_order_totals(self, **filters: Any) -> dict[str, Any]:
+        """`{orders, states: {state: count}, calls: {call: {asked, effect, most}}}`."""
+        query = urlencode({"brief": 1, **filters}, doseq=True)
+        return self.control("GET", f"/mirakl/orders?{query}")["totals"]
+
+    def add_orders(self, *orders: dict[str, Any]) -> list[str]:
+        """New orders on Mirakl, now, in the form of a seed; their ids."""
+        return self.control("POST", "/mirakl/orders", {"orders": list(orders)})["order_ids"]
+
+    def generate_orders(self, shop_id: int, count: int, **more: Any) -> dict[str, Any]:
+        """Many plausible orders; `{generated, first, last}`."""
+        document = {"shop_id": shop_id, "count": count, **more}
+        return self.control("POST", "/mirakl/orders/generate", document)
+
+    def change_order(self, order_id: str, **changes: Any) -> dict[str, Any]:
+        """Change an order on Mirakl as its customer or the operator would; the order."""
+        return self.control("POST", f"/mirakl/orders/{order_id}", changes)
 
     def clock(self, offset_s: float | None = None) -> float:
         """The sandbox's time; with `offset_s`, moved by that much against the real one."""

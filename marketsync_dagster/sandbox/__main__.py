@@ -13,7 +13,7 @@ from marketsync_dagster.sandbox.server import DEFAULT_HOST, DEFAULT_PORT, ServeE
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="python -m marketsync_dagster.sandbox",
-        description="Serve Tracker KE, Pasons and Mirakl on loopback, as their contracts say.",
+        description="Serve all platforms on loopback, as their contracts say.",
     )
     parser.add_argument("--host", default=DEFAULT_HOST, help="a loopback address")
     parser.add_argument("--port", type=int, default=DEFAULT_PORT, help="0 takes any free port")

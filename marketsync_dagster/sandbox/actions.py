@@ -1,6 +1,7 @@
 """The registry of scenario actions: their names, and the parameters that each takes.
 
-What they do is in `faults_transport`, `faults_answers`, `faults_items` and `faults_imports`.
+What they do is in `faults_transport`, `faults_answers`, `faults_items`, `faults_imports` and
+`faults_orders`.
 """
 
 from __future__ import annotations
@@ -74,7 +75,7 @@ def _check_more(action: dict[str, Any]) -> None:
             raise ScenarioError(f"action.{name}: one of {', '.join(choices)} was expected")
     if "mb" in action and not 0 <= action["mb"] <= 64:
         raise ScenarioError("action.mb: at most 64 was expected")
-    for name in ("seconds", "bytes_per_s", "drop", "requests", "insert", "remove", "lines"):
+    for name in ("seconds", "bytes_per_s", "drop", "requests", "insert", "remove", "lines", "rows"):
         if name in action and action[name] < 0:
             raise ScenarioError(f"action.{name}: must not be negative")
     texts = [action.get("location", ""), *dict(action.get("headers") or {}).items()]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from typing import Any, Protocol
 
-from marketsync_dagster.sandbox import faults, mirakl, pasons, tracker_ke
+from marketsync_dagster.sandbox import faults, mirakl, pasons, qikink, qikink_spec, tracker_ke
 from marketsync_dagster.sandbox.control import PREFIX, control_application
 from marketsync_dagster.sandbox.exchange import Connection, Exchange, Receive, Send
 from marketsync_dagster.sandbox.journal import Entry
@@ -52,7 +52,7 @@ class Platform(Protocol):
         ...
 
 
-PLATFORMS: tuple[Platform, ...] = (tracker_ke, pasons, mirakl)
+PLATFORMS: tuple[Platform, ...] = (tracker_ke, pasons, mirakl, qikink, qikink_spec)
 
 
 class ClientGone(Exception):

@@ -16,7 +16,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from marketsync_dagster.sandbox import mirakl_control, mirakl_imports
+from marketsync_dagster.sandbox import (
+    mirakl_clock,
+    mirakl_control,
+    mirakl_orders_control,
+    qikink_control,
+)
 from marketsync_dagster.sandbox.accounts import RETRY_AFTER, SeedError
 from marketsync_dagster.sandbox.faults import check_action
 from marketsync_dagster.sandbox.parts import CHANNELS
@@ -41,7 +46,7 @@ def _reply(data: Any, status: int = 200) -> Response:
 def _route(world: World, path: str, **handlers: Handler) -> Route:
     async def endpoint(request: Request) -> Response:
         try:
-            mirakl_imports.advance(world)  # what is due by the clock is in effect for whoever looks
+            mirakl_clock.advance(world)  # what is due by the clock is in effect for whoever looks
             return _reply(await handlers[request.method.lower()](world, request))
         except (BadControl, SeedError, ScenarioError, Malformed) as fault:
             return _reply({"error": {"message": str(fault)}}, 400)
@@ -70,6 +75,19 @@ def control_application(world: World) -> Starlette:
             _route(world, "/mirakl/offers", get=mirakl_control.offers, post=_change_offers),
             _route(world, "/mirakl/imports", get=mirakl_control.imports),
             _route(world, "/mirakl/calls", get=mirakl_control.calls),
+            _route(world, "/mirakl/orders", get=mirakl_orders_control.orders, post=_add_orders),
+            _route(world, "/mirakl/orders/generate", post=_generate_orders),
+            _route(world, "/mirakl/orders/{id:path}", post=_change_order),
+            _route(
+                world,
+                "/qikink/orders",
+                get=qikink_control.orders,
+                post=_given(qikink_control.add_orders),
+            ),
+            _route(world, "/qikink/orders/{id}", post=_change_qikink_order),
+            _route(world, "/qikink/advance", post=_given(qikink_control.advance)),
+            _route(world, "/qikink/tokens", post=_given(qikink_control.kill_tokens)),
+            _route(world, "/qikink/products", get=qikink_control.products),
             _route(world, "/clock", get=_clock, post=_set_clock),
             _route(world, "/settings", get=_settings, post=_set_settings),
             _route(world, "/reset", post=_reset),
@@ -194,6 +212,33 @@ async def _change_offers(world: World, request: Request) -> Any:
     if not isinstance(changes, list):
         raise BadControl("changes: a list was expected")
     return {"changed": mirakl_control.change_offers(world, changes)}
+
+
+def _given(change: Callable[[World, Any], Any]) -> Handler:
+    """A handler of what takes the body's document."""
+
+    async def handler(world: World, request: Request) -> Any:
+        return change(world, await _body(request, exact=True))
+
+    return handler
+
+
+async def _change_qikink_order(world: World, request: Request) -> Any:
+    document = await _body(request, exact=True)
+    return qikink_control.change_order(world, request.path_params["id"], document)
+
+
+async def _add_orders(world: World, request: Request) -> Any:
+    return mirakl_orders_control.add(world, await _body(request, exact=True))
+
+
+async def _generate_orders(world: World, request: Request) -> Any:
+    return mirakl_orders_control.generate(world, await _body(request, exact=True))
+
+
+async def _change_order(world: World, request: Request) -> Any:
+    document = await _body(request, exact=True)
+    return mirakl_orders_control.change(world, request.path_params["id"], document)
 
 
 def _clock_document(world: World) -> dict[str, float]:

@@ -4,7 +4,8 @@
 Every action is a coroutine that answers one request, or does not; its docstring says whether the
 request is applied. They are kept by subject: `faults_transport` (connections and time),
 `faults_answers` (the answer as a whole), `faults_items` (what is said and stored per item),
-`faults_imports` (what becomes of an import after the answer).
+`faults_imports` (what becomes of an import after the answer), `faults_orders` (lists that move, or
+are late).
 """
 
 from __future__ import annotations
@@ -15,12 +16,13 @@ from marketsync_dagster.sandbox import (
     faults_answers,
     faults_imports,
     faults_items,
+    faults_orders,
     faults_transport,
 )
 from marketsync_dagster.sandbox.actions import ACTIONS, check_action
 from marketsync_dagster.sandbox.exchange import Exchange
 
-SUBJECTS = (faults_transport, faults_answers, faults_items, faults_imports)
+SUBJECTS = (faults_transport, faults_answers, faults_items, faults_imports, faults_orders)
 __all__ = ["SUBJECTS", "check_action", "perform"]
 
 

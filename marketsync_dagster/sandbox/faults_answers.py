@@ -131,7 +131,8 @@ async def retry_after(exchange: Exchange, given: dict[str, Any]) -> None:
     answer = exchange.refusal(429, "RATE_LIMIT_EXCEEDED", "Too many requests. Please retry later.")
     if form == "body":
         # beside the words of the error, wherever the platform puts them
-        answer.data.get("error", answer.data)["retry_after"] = value
+        words = answer.data.get("error")
+        (words if isinstance(words, dict) else answer.data)["retry_after"] = value
     elif form != "none":
         moment = exchange.world.now() + exchange.date_skew_s + max(-1e8, min(value, 1e8))
         text = {

@@ -4,25 +4,48 @@ from __future__ import annotations
 
 from typing import Any
 
+import orjson
+
+from marketsync_dagster.sandbox import mirakl_orders_book
 from marketsync_dagster.sandbox.accounts import Product
 from marketsync_dagster.sandbox.actions import action
 from marketsync_dagster.sandbox.exchange import Exchange
 from marketsync_dagster.sandbox.mirakl_kept import drift
-from marketsync_dagster.sandbox.shown import MIRAKL, PASONS
+from marketsync_dagster.sandbox.qikink_part import memory
+from marketsync_dagster.sandbox.shown import MIRAKL, PASONS, QIKINK
 from marketsync_dagster.sandbox.tampering import UNTOUCHED, ItemError, Tampering
 from marketsync_dagster.sandbox.wire import Answer
+
+ROWS = (
+    "results",
+    "products",
+    "mappings",
+    "items",
+    "offers",
+    "orders",
+    "refunds",
+    "cancelations",
+    "shipment_success",
+    "data",
+)
+"""Under which names answers have their rows."""
+
+IDS = ("product_id", "tracker_id", "external_id", "id", "sku", "shop_sku", "order_id")
 
 
 def _results(answer: Answer) -> list[Any]:
     """The result rows of an answer, empty where it has none."""
     document: Any = answer.data
     if not isinstance(document, dict):
-        return []
+        return document if isinstance(document, list) else []
     inner = document.get("data")
     inner = inner if isinstance(inner, dict) else document
-    for name in ("results", "products", "mappings", "items", "offers", "data"):
-        if isinstance(inner.get(name), list):
-            return inner[name]
+    for name in ROWS:
+        rows = inner.get(name)
+        if isinstance(rows, list):
+            if rows and isinstance(rows[0], orjson.Fragment):  # encoded beforehand
+                rows[:] = orjson.loads(orjson.dumps(rows))
+            return rows
     return []
 
 
@@ -40,7 +63,7 @@ async def wrong_ids(exchange: Exchange, given: dict[str, Any]) -> None:
     """Applied; the result rows carry ids that nobody sent."""
     answer = exchange.work(UNTOUCHED)
     for index, row in enumerate(_results(answer)):
-        for name in ("product_id", "tracker_id", "external_id", "id", "sku", "shop_sku"):
+        for name in IDS:
             if name in row:
                 row[name] = f"wrong_{index}"
     await exchange.reply(answer)
@@ -51,8 +74,7 @@ async def more_results(exchange: Exchange, given: dict[str, Any]) -> None:
     """Applied; the answer has the last result row twice, and one of an item that nobody sent."""
     answer = exchange.work(UNTOUCHED)
     rows = _results(answer)
-    names = ("product_id", "tracker_id", "external_id", "id", "sku", "shop_sku")
-    rows += [{**row, **{n: "stranger" for n in names if n in row}} for row in rows[-1:]]
+    rows += [{**row, **{n: "stranger" for n in IDS if n in row}} for row in rows[-1:]]
     rows += rows[-2:-1]
     await exchange.reply(answer)
 
@@ -90,14 +112,38 @@ async def price_damage(exchange: Exchange, given: dict[str, Any]) -> None:
 # --- pages
 
 
+@action(rows=int)
+async def repeat_rows(exchange: Exchange, given: dict[str, Any]) -> None:
+    """Answered with the first `rows` rows (1 if not given) once more at the end."""
+    answer = exchange.work(UNTOUCHED)
+    rows = _results(answer)
+    rows += rows[: given.get("rows", 1)]
+    await exchange.reply(answer)
+
+
 @action(insert=int, remove=int)
 async def page_drift(exchange: Exchange, given: dict[str, Any]) -> None:
     """Answered after `insert` new products (1 if not given) came first in the catalogue, and
-    `remove` left it at its beginning: rows of the next page are repeated, or never seen."""
+    `remove` left it at its beginning: rows of the next page are repeated, or never seen. Orders
+    come with a date before all others, and leave by being canceled."""
     world = exchange.world
     if exchange.entry.channel == MIRAKL:
         shop_id = int(exchange.entry.account or 0)
+        if exchange.request.path.endswith("/orders"):
+            early, canceled = given.get("insert", 1), given.get("remove", 0)
+            mirakl_orders_book.move(
+                world, shop_id, insert=0, early=early, change=0, cancel=canceled
+            )
+            await exchange.reply(exchange.work(UNTOUCHED))
+            return
         drift(world.mirakl, shop_id, given.get("insert", 1), given.get("remove", 0), world.now())
+        world.changes += 1
+        await exchange.reply(exchange.work(UNTOUCHED))
+        return
+    if exchange.entry.channel == QIKINK:
+        client = memory(world).accounts.get(exchange.owner or "")
+        if client is not None:
+            memory(world).strangers(client, min(given.get("insert", 1), 10_000), world.now())
         world.changes += 1
         await exchange.reply(exchange.work(UNTOUCHED))
         return

@@ -1,7 +1,7 @@
 """Mirakl's seller API: who may call which shop, how often, and what is where.
 
-Contract section 6; `mirakl_calls` answers, `mirakl_imports` carries out. A further part of the API
-is one more table of routes.
+Contract section 6; `mirakl_calls` answers, `mirakl_imports` carries out; orders are
+`mirakl_orders_calls`. A further part of the API is one more table of routes.
 """
 
 from __future__ import annotations
@@ -9,8 +9,14 @@ from __future__ import annotations
 import math
 import re
 from typing import Any
+from urllib.parse import unquote
 
-from marketsync_dagster.sandbox import mirakl_calls, mirakl_imports, mirakl_limits
+from marketsync_dagster.sandbox import (
+    mirakl_calls,
+    mirakl_clock,
+    mirakl_limits,
+    mirakl_orders_calls,
+)
 from marketsync_dagster.sandbox.mirakl_pages import INT64, BadParameter, Query, query_of
 from marketsync_dagster.sandbox.mirakl_requests import MOUNT, Call, Refused, error
 from marketsync_dagster.sandbox.mirakl_shops import Shop
@@ -25,7 +31,7 @@ CHANNEL = MIRAKL
 
 ROUTES = tuple(
     (method, re.compile(pattern), code, answer)
-    for method, pattern, code, answer in (*mirakl_calls.ROUTES,)
+    for method, pattern, code, answer in (*mirakl_calls.ROUTES, *mirakl_orders_calls.ROUTES)
 )
 
 
@@ -60,7 +66,7 @@ def _shop(world: World, request: Request, query: Query) -> Shop:
 
 def handle(world: World, request: Request, caller: Caller, tampering: Tampering) -> Answer:
     """Answer one request under `/mirakl/api`."""
-    mirakl_imports.advance(world)
+    mirakl_clock.advance(world)
     try:
         query = query_of(request)
         shop = _shop(world, request, query)
@@ -70,13 +76,15 @@ def handle(world: World, request: Request, caller: Caller, tampering: Tampering)
         return error(fault.status, fault.code, str(fault))
     except BadParameter as fault:
         return error(400, "BAD_REQUEST", str(fault))
-    path, allowed = request.path.removeprefix(MOUNT), []
+    # as it was sent: a slash that is escaped belongs to an id
+    path, allowed = request.raw_path.removeprefix(MOUNT), []
     for method, pattern, code, answer in ROUTES:
         match = pattern.fullmatch(path)
         if match is None:
             continue
         if method == request.method:
-            call = Call(world, request, shop, code, query, tampering, match.groupdict())
+            named = {name: unquote(value) for name, value in match.groupdict().items()}
+            call = Call(world, request, shop, code, query, tampering, named)
             answered = _over_quota(call) or _answered(call, answer)
             mirakl_limits.count(world.mirakl, shop.shop_id, code, answered.status)
             return answered
@@ -101,7 +109,8 @@ def _over_quota(call: Call) -> Answer | None:
     world = call.world
     if not world.settings.quota:
         return None
-    wait = mirakl_limits.wait_of(world.mirakl, call.shop, call.code, world.now())
+    family = mirakl_limits.family_of(call.code, call.query)
+    wait = mirakl_limits.wait_of(world.mirakl, call.shop, family, world.now())
     if wait is None:
         return None
     return too_many(math.ceil(wait), world.settings.retry_after or "header")

@@ -8,19 +8,29 @@ from __future__ import annotations
 
 from collections import Counter, deque
 
+from marketsync_dagster.sandbox.mirakl_pages import Query
 from marketsync_dagster.sandbox.mirakl_shops import Shop
 from marketsync_dagster.sandbox.mirakl_state import MiraklState
 
 HOUR = 3_600.0
 
 
-def wait_of(state: MiraklState, shop: Shop, code: str, now: float) -> float | None:
+def family_of(code: str, query: Query) -> str | None:
+    """As which call one counts for its interval; None: as none. One pull of orders is one call,
+    however many pages it has, and orders may be asked for by name at any time (our choice)."""
+    if code == "OR11" and (query.one("order_ids") or query.one("offset") not in (None, "0")):
+        return None
+    return code
+
+
+def wait_of(state: MiraklState, shop: Shop, code: str | None, now: float) -> float | None:
     """Count one call, or say how many seconds until one would be served."""
     waits = [_beyond_the_hour(state, shop, now), _too_soon(state, shop, code, now)]
     longest = max(waits)
     if longest > 0:
         return longest
-    state.served[(shop.shop_id, code)] = now
+    if code is not None:
+        state.served[(shop.shop_id, code)] = now
     return None
 
 
@@ -43,7 +53,9 @@ def _beyond_the_hour(state: MiraklState, shop: Shop, now: float) -> float:
     return calls[len(calls) - max(1, shop.hour_limit)] + HOUR - now
 
 
-def _too_soon(state: MiraklState, shop: Shop, code: str, now: float) -> float:
+def _too_soon(state: MiraklState, shop: Shop, code: str | None, now: float) -> float:
+    if code is None:
+        return 0.0
     interval = shop.intervals.get(code)
     last = state.served.get((shop.shop_id, code))
     return 0.0 if interval is None or last is None else last + interval - now

@@ -209,7 +209,7 @@ def account_document(state: MiraklState, shop: Shop, now: float) -> dict[str, An
         "offers_count": sum(
             not _inactive(offer, now) for offer in state.offers[shop.shop_id].values()
         ),
-        "orders_count": 0,
+        "orders_count": len(state.orders.by_shop.get(shop.shop_id, ())),
         "payment_details": {"paid_balance": 0, "payable_balance": 0, "pending_balance": 0},
         "payment_method_mandatory": False,
         "premium": False,

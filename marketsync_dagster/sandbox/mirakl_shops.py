@@ -1,7 +1,7 @@
 """What a seed can say of Mirakl: shops, products of the marketplace, and offers that are there.
 
 Each `*_from` reads one JSON object, as strictly as `accounts` does. A shop's settings are the
-operator's choices that the contract leaves open (sections 6.2 to 6.4).
+operator's choices that the contract leaves open (sections 6.2 to 6.7).
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from typing import Any
 
 from marketsync_dagster.sandbox.accounts import Reader, SeedError
 from marketsync_dagster.sandbox.mirakl_fields import FIELDS, Offer, read_fields
+from marketsync_dagster.sandbox.mirakl_orders_state import WORKFLOWS
 from marketsync_dagster.sandbox.mirakl_prices import (
     BadLine,
     channel_price,
@@ -41,6 +42,17 @@ INTERVALS: dict[str, float | None] = {
     "P31": None,
     "RE01": None,
     "V01": None,
+    "OR11": MINUTE,
+    "OR21": None,
+    "OR23": None,
+    "OR24": None,
+    "OR28": None,
+    "OR29": None,
+    "OR30": None,
+    "ST01": None,
+    "ST11": None,
+    "ST23": None,
+    "ST24": None,
 }
 """Least seconds between two calls of a kind and shop; contract 6.3, and the official document."""
 
@@ -80,6 +92,28 @@ class Shop:
     """Of an offer that says none, in days."""
     logistic_class: str
     min_shipping_price: Decimal
+    update_delta_s: float
+    """So much is subtracted from the `start_update_date` of a list of orders."""
+    acceptance_s: float
+    """An order that nobody decides on for so long is refused."""
+    debit_delay_s: float
+    """From the acceptance until the customer is debited; also until a refund is paid."""
+    staging_s: float | None
+    """How long an order that begins in STAGING is there; None: until somebody moves it."""
+    received_s: float | None
+    """From SHIPPED to RECEIVED; None: only by hand."""
+    closed_s: float | None
+    """From RECEIVED to CLOSED; None: only by hand."""
+    index_lag_s: float
+    """So long the list of orders shows what was before a change."""
+    payment_workflow: str
+    """Of orders that say none."""
+    address_from: str
+    """From when on addresses are shown: SHIPPING or always."""
+    partial_acceptance: bool
+    multi_shipment: bool
+    orders_lower_stock: bool
+    """An order takes its pieces from the offer's quantity."""
     document: dict[str, Any] = field(default_factory=dict)
 
 
@@ -102,6 +136,13 @@ def _seconds(reader: Reader, name: str, default: float, place: str) -> float:
     if value < 0:
         raise SeedError(f"{place}.{name}: must not be negative")
     return float(value)
+
+
+def _seconds_or_none(reader: Reader, name: str, place: str) -> float | None:
+    value = reader.take(name, (int, float, Decimal, type(None)), None)
+    if value is not None and value < 0:
+        raise SeedError(f"{place}.{name}: must not be negative")
+    return None if value is None else float(value)
 
 
 def _intervals(given: dict[str, Any], place: str) -> dict[str, float | None]:
@@ -149,6 +190,18 @@ def shop_from(document: Any, place: str) -> Shop:
         leadtime_to_ship=reader.number("leadtime_to_ship", 2) or 0,
         logistic_class=reader.text("logistic_class", "M"),
         min_shipping_price=Decimal(reader.take("min_shipping_price", (int, Decimal), 0)),
+        update_delta_s=_seconds(reader, "update_delta_s", 60.0, place),
+        acceptance_s=_seconds(reader, "acceptance_s", 2 * DAY, place),
+        debit_delay_s=_seconds(reader, "debit_delay_s", 60.0, place),
+        staging_s=_seconds_or_none(reader, "staging_s", place),
+        received_s=_seconds_or_none(reader, "received_s", place),
+        closed_s=_seconds_or_none(reader, "closed_s", place),
+        index_lag_s=_seconds(reader, "index_lag_s", 0.0, place),
+        payment_workflow=reader.choice("payment_workflow", WORKFLOWS, WORKFLOWS[0]),
+        address_from=reader.choice("address_from", ("SHIPPING", "always"), "SHIPPING"),
+        partial_acceptance=reader.take("partial_acceptance", bool, True),
+        multi_shipment=reader.take("multi_shipment", bool, True),
+        orders_lower_stock=reader.take("orders_lower_stock", bool, True),
         document=dict(document),
     )
     reader.finish()

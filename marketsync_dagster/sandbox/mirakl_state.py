@@ -1,4 +1,5 @@
-"""Everything that the marketplace on Mirakl knows: shops, products, offers, imports, counted calls.
+"""Everything that the marketplace on Mirakl knows: shops, products, offers, orders, imports,
+counted calls.
 
 Plain data that the platform's other modules change; nothing here knows a request or the time.
 """
@@ -11,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from marketsync_dagster.sandbox.mirakl_fields import Offer
+from marketsync_dagster.sandbox.mirakl_orders_state import OrderBook
 from marketsync_dagster.sandbox.mirakl_shops import MarketProduct, Shop
 from marketsync_dagster.sandbox.shown import Shown
 from marketsync_dagster.sandbox.tampering import UNTOUCHED, Fate, Tampering
@@ -88,6 +90,7 @@ class MiraklState:
         self.by_reference: dict[tuple[str, str], str] = {}
         self.offers: dict[int, dict[str, Offer]] = {}
         self.seeded: dict[tuple[int, str], dict[str, Any]] = {}
+        self.orders = OrderBook()
         self.imports: deque[Import] = deque(maxlen=KEEP_IMPORTS)
         self.by_id: dict[tuple[int, str], Import] = {}
         self.by_content: dict[tuple[int, str, str], Import] = {}

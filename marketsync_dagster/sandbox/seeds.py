@@ -1,6 +1,6 @@
 """Reads a whole seed, before any of it is taken. What each entry may say is in `accounts`.
 
-Mirakl's section is read by `mirakl_kept`.
+Mirakl's section is read by `mirakl_kept`, Qikink's by `qikink_part`.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def read_seed(
     """
     sections = _section(document, "", CHANNELS)
     mirakl = sections.get(MIRAKL, {})
-    _section(mirakl, MIRAKL, ("shops", "products", "offers"))
+    _section(mirakl, MIRAKL, ("shops", "products", "offers", "orders"))
     tracker = _section(sections.get(TRACKER, {}), TRACKER, ("accounts", "products"))
     pasons = _section(sections.get(PASONS, {}), PASONS, ("stores",))
     new_accounts: list[TrackerAccount] = []

@@ -12,6 +12,7 @@ from marketsync_dagster.sandbox.prices import exact_text
 TRACKER = "tracker_ke"
 PASONS = "pasons"
 MIRAKL = "mirakl"
+QIKINK = "qikink"
 
 
 @lru_cache(maxsize=4_096)

@@ -47,6 +47,8 @@ class Tampering:
     drop_items: frozenset[str] = frozenset()
     damage: str | None = None
     repeat_page: bool = False
+    lag_s: float | None = None
+    """What is changed is missing from lists for so long, where a platform has such a list."""
     fate: Fate | None = None
     """What becomes of the import that the request brings, where a platform has imports."""
 

@@ -51,6 +51,8 @@ def _encode_other(value: Any) -> Any:
         return float(value)
     if isinstance(value, (set, frozenset)):
         return sorted(value)
+    if isinstance(value, orjson.Fragment):  # only `json` asks
+        return orjson.loads(orjson.dumps(value))
     raise TypeError(f"cannot write {type(value).__name__}")
 
 

@@ -124,7 +124,8 @@ class World:
         """Merge a seed; nothing of it is taken if any of it is wrong. Returns the counts.
 
         Shape: `{tracker_ke: {accounts: [...], products: [...]}, pasons: {stores: [...]},
-        mirakl: {shops: [...], products: [...], offers: [...]}}`.
+        mirakl: {shops: [...], products: [...], offers: [...]},
+        qikink: {accounts: [...], orders: [...]}}`.
         """
         accounts, products, stores = read_seed(document, self.accounts, self.stores, self.now())
         read = {name: p.read(document[name]) for name, p in self.parts.items() if name in document}

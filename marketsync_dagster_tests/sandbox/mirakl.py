@@ -16,7 +16,7 @@ WHERE = {
     "PRI01": "/offers/pricing/imports",
     "STO01": "/offers/stock/imports",
 }
-CALLS = "OF24 OF02 OF03 OF04 PRI01 PRI02 PRI03 STO01 STO02 STO03 A01 OF61 SH21"
+CALLS = "OF24 OF02 OF03 OF04 PRI01 PRI02 PRI03 STO01 STO02 STO03 A01 OF61 SH21 OR11"
 NO_LIMITS = dict.fromkeys(CALLS.split())
 
 

@@ -2,8 +2,8 @@
 
 `MIRAKL_OPENAPI` names the file (.json or .json.gz); it is no part of this repository. The document
 is stricter here than it is written: values that its words list are the only ones, and no object has
-a property that it does not name. It says nowhere what may be null; its own examples have null in
-optional properties alone, so it is allowed there and nowhere else.
+a property that it does not name. It seldom says what may be null; its own examples have null in
+optional properties, so it is allowed there, and where the words say that it is null at first.
 """
 
 from __future__ import annotations
@@ -28,6 +28,10 @@ from referencing.jsonschema import DRAFT202012
 VARIABLE = "MIRAKL_OPENAPI"
 ROOT = "urn:mirakl"
 NULL = {"type": "null"}
+TOLD_LATER = "Null before shipping"
+"""Words with which the document says that a property that it requires is null at first."""
+
+SEVERAL = "comma-separated list"
 KEPT = ("type", "format", "enum", "required", "minLength", "maxLength", "maxItems", "description")
 WHOLE = {"int32": 2**31, "int64": 2**63}
 
@@ -89,9 +93,12 @@ def _converted(schema: dict[str, Any], schemas: dict[str, Any]) -> dict[str, Any
     if "properties" in schema:
         required = set(schema.get("required", ()))
         result["properties"] = {
-            name: inner if name in required else {"anyOf": [inner, NULL]}
-            for name, inner in (
-                (name, _converted(given, schemas)) for name, given in schema["properties"].items()
+            name: inner
+            if name in required and TOLD_LATER not in given.get("description", "")
+            else {"anyOf": [inner, NULL]}
+            for name, given, inner in (
+                (name, given, _converted(given, schemas))
+                for name, given in schema["properties"].items()
             )
         }
         if "discriminator" not in schema and "allOf" not in schema:
@@ -225,7 +232,9 @@ def check_request(method: str, path: str, query: str, headers: dict[str, str], b
     for name, value in asked:
         parameter = known.get(("query", name), {}) or _general(operation).get(name)
         _need(parameter is not None, place, f"there is no parameter {name}")
-        _check_parameter(place, name, value, (parameter or {}).get("schema", {}))
+        several = SEVERAL in (parameter or {}).get("description", "")
+        for one in value.split(",") if several else [value]:
+            _check_parameter(place, name, one, (parameter or {}).get("schema", {}))
     needed = {n for (where, n), p in known.items() if where == "query" and p.get("required")}
     _need(needed <= {name for name, _ in asked}, place, f"{', '.join(needed)} must be given")
     content = operation.get("requestBody", {}).get("content", {})

@@ -84,7 +84,7 @@ def test_a_wrong_seed_is_refused_whole(fresh_sandbox: SandboxProcess, document: 
     with pytest.raises(SandboxError):
         fresh_sandbox.seed(document)
     assert fresh_sandbox.catalog() == []
-    assert fresh_sandbox.state() == {"tracker_ke": {}, "pasons": {}, "mirakl": {}}
+    assert not any(fresh_sandbox.state().values())
 
 
 def test_the_log_tells_every_request_and_no_secret(fresh_sandbox: SandboxProcess) -> None:
@@ -233,7 +233,8 @@ def test_reset_may_keep_the_seed(fresh_sandbox: SandboxProcess) -> None:
     fresh_sandbox.settings(delay_ms=1)
     fresh_sandbox.clock(100)
     fresh_sandbox.reset(keep_seed=True)
-    assert fresh_sandbox.state() == {"tracker_ke": {"mart": {}}, "pasons": {}, "mirakl": {}}
+    shown = fresh_sandbox.state()
+    assert (shown.pop("tracker_ke"), any(shown.values())) == ({"mart": {}}, False)
     assert (fresh_sandbox.requests(), fresh_sandbox.history()) == ([], [])
     assert len(fresh_sandbox.catalog()) == 3
     assert fresh_sandbox.scenarios() == []

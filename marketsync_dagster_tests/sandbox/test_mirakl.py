@@ -71,7 +71,7 @@ def test_two_keys_are_good_while_one_replaces_the_other(market: SandboxProcess) 
 
 
 def test_unknown_paths_and_methods_are_told(market: SandboxProcess) -> None:
-    assert mirakl(market, "GET", "/orders").status == 404
+    assert mirakl(market, "GET", "/nowhere").status == 404
     reply = mirakl(market, "DELETE", "/offers")
     assert (reply.status, reply.headers["allow"]) == (405, "GET, POST")
 
