@@ -77,6 +77,12 @@ _BRAND = Column("brand", "str", "Brand", nullable=True)
 _CATEGORY = Column("category", "str", "Category", nullable=True)
 _SIZE = Column("size", "str", "Size of the pack", nullable=True)
 _UNIT = Column("unit", "str", "Unit that the price is for", nullable=True)
+_CARRIED = (
+    Column("tags", "str", "Tags, separated by commas", nullable=True, required=False),
+    Column("manufacturer", "str", "Who makes it", nullable=True, required=False),
+    Column("origin", "str", "Country of origin, as the till says it", nullable=True,
+           required=False),
+)  # fmt: skip
 _PACK = (
     Column(
         "pack_count",
@@ -152,6 +158,7 @@ EXTRACT = FrameColumns(
         _CATEGORY,
         _SIZE,
         _UNIT,
+        *_CARRIED,
         Column("price_minor", "Int64", "Regular price, minor units", nullable=True, minimum=1),
         Column(
             "promo_price_minor", "Int64", "Promotion price, minor units", nullable=True, minimum=1
@@ -178,6 +185,7 @@ CATALOG = FrameColumns(
         _CATEGORY,
         _SIZE,
         _UNIT,
+        *_CARRIED,
         Column("price_minor", "int64", "POS price, minor units: promotion if it holds", minimum=1),
         Column(
             "regular_price_minor",

@@ -6,6 +6,8 @@ sent of it is `push.plan`'s to decide.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -22,11 +24,13 @@ def build_feed(
     mapping: pd.DataFrame,
     channel: Channel,
     offers: pd.DataFrame | None = None,
+    reserved: Mapping[str, int] | None = None,
 ) -> pd.DataFrame:
     """FEED: one row per mapped row of `catalog` (CATALOG), in its order.
 
     `mapping` (SKU_MAPPING) must be of the same catalog, and `offers` (OFFERS), whose `details` the
     feed then has: MarketSyncError otherwise. The other errors are those of `apply_pricing`.
+    `reserved` (SKU -> pieces) is what open orders have sold: as if it were not there.
     """
     same_rows(catalog, mapping, channel.outlet, "SKU mapping was")
     if offers is not None:
@@ -35,6 +39,8 @@ def build_feed(
     rows, ids = catalog.reset_index(drop=True), mapping.reset_index(drop=True)
     if not mapped.all():
         rows, ids = (frame[mapped].reset_index(drop=True) for frame in (rows, ids))
+    if reserved:
+        rows = less(rows, reserved)
     price, rule = _prices(rows, channel.pricing)
     if (lacking := unpriced(rows)).any():
         rule = rule.where(~lacking, rows["price_note"])
@@ -59,6 +65,13 @@ def build_feed(
         columns["extract_id"] = rows["extract_id"]
     # all of them have the same index: pandas need not compare them
     return pd.DataFrame({name: column.array for name, column in columns.items()})
+
+
+def less(rows: pd.DataFrame, reserved: Mapping[str, int]) -> pd.DataFrame:
+    """CATALOG rows with fewer pieces; what nobody has counted stays unknown."""
+    taken = rows["sku"].map(reserved).fillna(0).astype("int64")
+    left = rows["quantity"] - taken
+    return rows.assign(quantity=left.where(left.isna() | (left > 0), 0).astype("Int64"))
 
 
 def stock_status(rows: pd.DataFrame, settings: StockSettings) -> pd.Series:

@@ -27,6 +27,9 @@ CATALOG_COLUMNS = (
     "category",
     "size",
     "unit",
+    "tags",
+    "manufacturer",
+    "origin",
     "price_minor",
     "regular_price_minor",
     *PROMOTION_COLUMNS,
@@ -39,7 +42,7 @@ CATALOG_COLUMNS = (
 )
 """Columns of the catalog, in order."""
 
-_LATER = frozenset({"internal_code"})
+_LATER = frozenset({"internal_code", "tags", "manufacturer", "origin"})
 """Columns that extracts stored by older versions do not have."""
 
 

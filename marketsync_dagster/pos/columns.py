@@ -16,6 +16,7 @@ from itertools import groupby
 from marketsync_dagster.pos.headers.english import ENGLISH
 from marketsync_dagster.pos.headers.known import MONEY, NOT_PRICES
 from marketsync_dagster.pos.headers.reading import Reading, bracketed_currency, read_header
+from marketsync_dagster.pos.model import CARRIED
 from marketsync_dagster.pos.money import is_currency
 from marketsync_dagster.pos.reasons import refuse
 from marketsync_dagster.values.errors import ExtractError
@@ -38,10 +39,13 @@ DESCRIPTIVE = frozenset({"brand", "category", "size"})
 """Of these none is read then either: nothing depends on them."""
 
 READ = DECISIVE | {
-    "cost", "model", "weighed", "price_type", "tax_included", "promo_window", "inactive"
+    *CARRIED, "cost", "model", "weighed", "price_type", "tax_included", "promo_window", "inactive"
 }  # fmt: skip
 """What is read: `cost` only to be compared with the price of the next extract, `model` for rows
-without a SKU, the others for `selling`."""
+without a SKU, CARRIED to be known of products, the others for `selling`."""
+
+SURE = frozenset({"manufacturer"})
+"""Of these only the surest words are read: who supplies a product need not be its maker."""
 
 
 @dataclass(frozen=True)
@@ -238,6 +242,7 @@ def _by_words(
             for index, reading in readings.items()
             for meaning in reading.meanings
             if (meaning.canonical in DECISIVE) is decisive
+            and (meaning.rank == 1 or meaning.canonical not in SURE)
             and (index, meaning.canonical) not in foreign
         )
         for (rank, canonical), group in groupby(offers, key=lambda offer: offer[:2]):

@@ -9,6 +9,8 @@ from typing import Literal
 import numpy as np
 import pandas as pd
 
+from marketsync_dagster.pos.model import CARRIED
+
 
 @dataclass(frozen=True)
 class Repeats:
@@ -34,13 +36,13 @@ def repeated(hashes: np.ndarray) -> np.ndarray:
 def find_repeats(
     part: pd.DataFrame, rows: np.ndarray, policy: Literal["reject", "first", "last"]
 ) -> Repeats:
-    """Compare the rows of each repeated SKU in every column but `line`.
+    """Compare the rows of each repeated SKU in every column but `line` and what is CARRIED along.
 
     `part` are the rows that may repeat, `rows` their positions. Copies collapse to the first
     (`last`: to the last). Rows that contradict each other are all rejected, unless `policy` chooses
     one.
     """
-    compared = [name for name in part.columns if name != "line"]
+    compared = [name for name in part.columns if name not in ("line", *CARRIED)]
     # one number per distinct content; nulls are equal to each other
     meanings = part.groupby(compared, dropna=False, sort=False).ngroup().tolist()
     groups: dict[str, list[int]] = defaultdict(list)

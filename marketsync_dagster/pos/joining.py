@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from marketsync_dagster.pos.content import Content
 from marketsync_dagster.pos.kernels import as_bool, pc
+from marketsync_dagster.pos.model import CARRIED
 from marketsync_dagster.pos.parts import OutletPart
 from marketsync_dagster.pos.texts import Fault, Texts
 from marketsync_dagster.pos.totals import is_total_line
@@ -89,10 +90,10 @@ def add_to(texts: Texts, more: Texts, content: Content) -> Texts:
     place_of: dict[str, int] = {}
     doubtful: dict[str, int] = {}
     said = [name for name in more.columns if name != "sku" and not name.startswith("_")]
-    cells = {name: more.columns[name].to_pylist() for name in said}
+    cells = {name: more.columns[name].to_pylist() for name in said if name not in CARRIED}
     for row, sku in enumerate(more.column("sku").to_pylist()):
         known = place_of.setdefault(sku, row)
-        if known != row and any(cells[name][row] != cells[name][known] for name in said):
+        if known != row and any(one[row] != one[known] for one in cells.values()):
             doubtful.setdefault(sku, row)
     places = pc.index_in(skus, pa.array(list(place_of), pa.string()))
     found = as_bool(pc.is_valid(places))

@@ -22,7 +22,7 @@ from marketsync_dagster.pos.headers.reading import (
     of_one_outlet,
     read_header,
 )
-from marketsync_dagster.pos.model import ExtractSpec
+from marketsync_dagster.pos.model import CARRIED, ExtractSpec
 from marketsync_dagster.pos.presets.base import OUTLET, Layout
 from marketsync_dagster.pos.reasons import refuse
 
@@ -164,6 +164,8 @@ def choose(
     for canonical, offered in layout.columns.items():
         if canonical in position:
             continue
+        if canonical in CARRIED:  # there twice, it is not read
+            offered = _single(names, offered)
         index = _first(names, offered, keys, layout, where)
         if index is not None:
             position[canonical] = index
@@ -266,6 +268,11 @@ def _of_outlet(names: list[str], template: str, keys: Sequence[str], file: str, 
         "column_missing",
         f"{where}: no column {template!r} of {asked}; of outlets there are {there}",
     )
+
+
+def _single(names: list[str], offered: Sequence[str]) -> list[str]:
+    counts = Counter(map(_plain, names))
+    return [header for header in offered if counts[_plain(header)] == 1]
 
 
 def _first(

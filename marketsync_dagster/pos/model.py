@@ -24,6 +24,9 @@ EXTRACT_COLUMNS = (
     "category",
     "size",
     "unit",
+    "tags",
+    "manufacturer",
+    "origin",
     "price_minor",
     "promo_price_minor",
     "promo_from",
@@ -35,6 +38,9 @@ EXTRACT_COLUMNS = (
     "line",
 )
 """Columns of `Extract.frame`, in order."""
+
+CARRIED = ("tags", "manufacturer", "origin")
+"""Columns that are taken along where a file has them: no file and no row is refused for them."""
 
 REJECT_COLUMNS = ("file", "line", "column", "value", "reason", "next_step", "sku")
 """Columns of `Extract.rejects`, in order."""

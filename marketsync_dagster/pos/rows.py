@@ -19,13 +19,14 @@ from marketsync_dagster.pos import (
     totals,
 )
 from marketsync_dagster.pos.kernels import as_bool, has_control, pc
-from marketsync_dagster.pos.model import EXTRACT_COLUMNS, ExtractSpec
+from marketsync_dagster.pos.model import CARRIED, EXTRACT_COLUMNS, ExtractSpec
 from marketsync_dagster.pos.quarantine import Quarantine
 from marketsync_dagster.pos.texts import MODEL_SKU, Texts
 from marketsync_dagster.pos.unpriced import is_nothing
 from marketsync_dagster.pos.whole import Whole
 
 TEXTS = ("name", "brand", "category", "size", "unit")
+_BETWEEN_TAGS = r"\s*[,;|\x{060C}][,;|\x{060C}\s]*"
 
 
 class Rows:
@@ -53,15 +54,19 @@ class Rows:
         )
         self.header_sku = chosen.header["sku"]
         place = len(chosen.position)
-        self.order = sorted(self.texts, key=lambda name: chosen.position.get(name, place))
+        # what is carried along proves nothing of the other columns
+        named = (name for name in self.texts if name not in CARRIED)
+        self.order = sorted(named, key=lambda name: chosen.position.get(name, place))
         self.currencies = chosen.currencies
 
     def table(self) -> tuple[pa.Table, np.ndarray]:
         """The rows that can be used, columns as `Extract.frame` has them, and their positions."""
         read, separator = self._prices()
         columns: dict[str, pa.Array | np.ndarray] = {"sku": self._skus(read)}
-        for name in TEXTS:
+        for name in (*TEXTS, *CARRIED):
             columns[name] = _tidy(self.texts[name]) if name in self.texts else self._nulls()
+        if "tags" in self.texts:
+            columns["tags"] = _listed(self.texts["tags"])
         columns["barcode"] = columns["barcode_note"] = columns["internal_code"] = self._nulls()
         if "barcode" in self.texts:
             codes = identifiers.read_barcodes(self.texts["barcode"])
@@ -261,6 +266,12 @@ def _tidy(texts: pa.Array) -> pa.Array:
     if not pc.any(blank).as_py():
         return tidy
     return pc.if_else(blank, pa.scalar(None, pa.string()), tidy)
+
+
+def _listed(texts: pa.Array) -> pa.Array:
+    """Words of a list with `, ` between them, whichever sign and however many stand there."""
+    listed = pc.replace_substring_regex(texts, _BETWEEN_TAGS, ", ")
+    return _tidy(pc.replace_substring_regex(listed, "^, |, $", ""))
 
 
 def _typed_by_hand(texts: pa.Array, numbers: np.ndarray | None) -> pa.Array:

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from marketsync_dagster.catalog.products import CATALOG_COLUMNS, build_catalog
+from marketsync_dagster.catalog.schemas import CATALOG, EXTRACT, validate
 from marketsync_dagster.pos.model import ExtractSpec
 from marketsync_dagster.pos.read import read_extract
 
@@ -34,6 +35,28 @@ def test_the_promo_price_is_the_effective_one_where_there_is_one(
     assert catalog["line"].tolist() == [2, 3, 4]
     assert catalog["barcode_note"].tolist()[1] == "not a GTIN: 3 digits"
     assert str(catalog["regular_price_minor"].dtype) == str(catalog["quantity"].dtype) == "Int64"
+
+
+CARRIED = ["tags", "manufacturer", "origin"]
+
+
+def test_tags_maker_and_origin_are_taken_along() -> None:
+    file = FILE.replace(b"qty", b"qty,tags,maker,origin").replace(b",3\n", b",3,gift,Rao,IN\n")
+    file = file.replace(b"0.99,\n", b"0.99,,,,\n").replace(b",0\n", b",0,,,\n")
+    catalog = build_catalog(read_extract(file, ExtractSpec(), file="till.csv").frame)
+    assert catalog[CARRIED].iloc[0].tolist() == ["gift", "Rao", "IN"]
+    assert catalog[CARRIED].iloc[1:].isna().all(axis=None)
+
+
+def test_frames_of_older_versions_lack_them_and_go_on(extract_frame: pd.DataFrame) -> None:
+    old = extract_frame.drop(columns=CARRIED)
+    validate(EXTRACT, old, what="an extract of an older version")
+    older = build_catalog(old)
+    assert not set(CARRIED) & set(older.columns)
+    newer = build_catalog(extract_frame.assign(tags="gift"))
+    for parts in ([older, newer], [newer, older]):  # changes to it, and what vanished from it
+        both = pd.concat(parts, ignore_index=True).drop_duplicates("sku", ignore_index=True)
+        validate(CATALOG, both, what="a catalog of both")
 
 
 def test_the_extract_is_left_as_it_was(extract_frame: pd.DataFrame) -> None:

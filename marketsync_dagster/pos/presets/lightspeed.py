@@ -16,7 +16,7 @@ _TAXED = (
 
 def _shape(texts: Texts, spec: ExtractSpec) -> Texts:
     texts = shaping.without_parts(texts, "_part")
-    texts = shaping.inherit(texts, "_handle", "name", "category", "brand")
+    texts = shaping.inherit(texts, "_handle", "name", "category", "brand", "tags")
     texts = shaping.only_flags(texts, "_track")
     texts = shaping.write(texts, "stock", shaping.no(texts, "_track"), "")
     if texts.filled("_tax").any():
@@ -36,6 +36,7 @@ PRESET = Preset(
                 "name": ("name",),
                 "brand": ("brand_name",),
                 "category": ("product_category", "type"),
+                "tags": ("tags",),
                 "cost": ("supply_price",),
                 "price": ("retail_price",),
                 "active": ("active",),

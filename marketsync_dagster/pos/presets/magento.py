@@ -27,6 +27,8 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "active": ("product_online", "status"),
     "category": ("categories",),
     "brand": ("brand", "manufacturer"),
+    "manufacturer": ("manufacturer",),
+    "origin": ("country_of_manufacture",),
     "barcode": ("ean", "ean13", "gtin", "barcode", "upc"),
     "cost": ("cost",),
     "_view": ("store_view_code",),
@@ -42,7 +44,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
 }
 _MONEY = ("price", "promo_price", "cost")
 _BY_VIEW = ("name", "price", "promo_price", "promo_from", "promo_to", "active", "category", "brand",
-            "barcode", "_more")  # fmt: skip
+            "barcode", "manufacturer", "origin", "_more")  # fmt: skip
 _PARENTS = pa.array(["configurable", "bundle", "grouped"])
 _NO_GOODS = pa.array(["giftcard", "amgiftcard"])
 _CHILD = re.compile(r"(?:^|[,|])\s*sku=([^,|]+)")
@@ -145,12 +147,16 @@ def _without_zeros(texts: Texts, name: str) -> Texts:
 
 
 def _attributes(texts: Texts) -> Texts:
-    """Brand and barcode where they are attributes of the shop's own: `brand=Loom,ean=200..`."""
+    """Brand, barcode and maker where they are attributes of the shop's own:
+    `brand=Loom,ean=200..`."""
     if "_more" not in texts.columns:
         return texts
     more = texts.columns["_more"]
-    for name in ("brand", "barcode"):
+    for name in ("brand", "barcode", "manufacturer", "origin"):
         for key in _COLUMNS[name]:
+            named = pc.match_substring(more, key, ignore_case=True)
+            if not pc.any(named, min_count=0).as_py():
+                continue
             pattern = rf'^(?:.*,)?"?{key}"?="?(?P<value>(?:[^,"]|, )*)"?(?:,.*)?$'
             value = pc.struct_field(pc.extract_regex(more, f"(?is){pattern}"), [0])
             value = pc.utf8_trim_whitespace(pc.fill_null(value, ""))

@@ -59,6 +59,12 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "Categoría del producto", "Catégorie d'article", "Catégorie de produits",
         "Produktkategorie", "Ürün Kategorisi", "فئة المنتج", "קטגוריית מוצר",
     ),
+    "tags": (
+        "product_tag_ids", "Product Tags", "Tags", "Etiquetas", "Étiquettes", "Stichwörter",
+        "Etiketler",
+    ),
+    "manufacturer": ("manufacturer_id", "manufacturer_id/name", "Manufacturer"),
+    "origin": ("country_of_origin", "country_of_origin/name", "Origin of Goods"),
     "active": ("active", "Active", "Activo", "Actif", "Aktiv", "Etkin", "نشط", "פעיל"),
     "_sold": (
         "sale_ok", "Can be Sold", "Puede ser vendido", "Se puede vender", "Peut être vendu",

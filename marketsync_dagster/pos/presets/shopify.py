@@ -23,6 +23,7 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
     "name": ("Title",),
     "brand": ("Vendor",),
     "category": ("Type",),
+    "tags": ("Tags",),
     "cost": ("Cost per item",),
     "active": ("Status",),
     "_category": ("Product category",),
@@ -61,7 +62,7 @@ _OLD: dict[str, tuple[str, ...]] = {
 def _shape(texts: Texts, spec: ExtractSpec) -> Texts:
     texts = shaping.without_quote(texts, "sku", "barcode")
     texts = texts.continuing(_pictures(texts))
-    said = ("name", "brand", "category", "_category", "active", "_published", "_gift")
+    said = ("name", "brand", "category", "_category", "tags", "active", "_published", "_gift")
     texts = shaping.inherit(texts, "_handle", *said)
     texts = shaping.only_flags(texts, "_gift", "_included")
     texts = shaping.only_flags(texts, "_policy", words=_POLICY)
@@ -144,7 +145,12 @@ def _shape_inventory(texts: Texts, spec: ExtractSpec) -> Texts:
 def _inventory(name: str, available: str) -> Layout:
     return Layout(
         name=name,
-        columns={"sku": ("SKU",), "outlet": ("Location",), "stock": (available,)},
+        columns={
+            "sku": ("SKU",),
+            "outlet": ("Location",),
+            "stock": (available,),
+            "origin": ("COO",),
+        },
         known_by=("SKU", "Location", available),
         shape=_shape_inventory,
         adds=True,

@@ -49,6 +49,9 @@ _COLUMNS: dict[str, tuple[str, ...]] = {
         "קטגוריות",
     ),
     "brand": ("Brands", "Marcas", "Marques", "Marken", "Markalar"),
+    "tags": (
+        "Tags", "Etiquetas", "Étiquettes", "Schlagwörter", "Etiketler", "الوسوم", "תגיות",
+    ),
     "cost": ("Cost of goods",),
     "stock": ("Stock", "Inventario", "Bestand", "Lager", "Lagerbestand", "Stok", "المخزون", "מלאי"),
     "stock_status": (
@@ -139,7 +142,7 @@ def _with_parents(texts: Texts) -> Texts:
         children[at[has]] = True
         shared = has & as_bool(pc.equal(pc.utf8_lower(texts.column("stock")), "parent"))
         hidden = has & shaping.no(texts, "active")[at]
-        for name in ("name", "category", "brand"):
+        for name in ("name", "category", "brand", "tags"):
             texts = _taken(texts, name, has & ~texts.filled(name), at)
         texts = _taken(texts, "stock", shared, at)
         texts = shaping.switch_off(texts, hidden, texts.headers.get("active", "Published"))

@@ -122,6 +122,17 @@ def test_the_stock_of_a_location_comes_from_the_inventory_export() -> None:
     assert refused.value.code == "not_in_file"
 
 
+def test_the_origin_is_in_the_inventory_export_and_two_of_one_product_refuse_nothing() -> None:
+    stock = [
+        {"SKU": "A", "Location": "Lake Road", "Available": "3", "COO": "KE"},
+        {"SKU": "A", "Location": "Lake Road", "Available": "3", "COO": "UG"},
+        {"SKU": "B", "Location": "Lake Road", "Available": "2", "COO": ""},
+    ]
+    files = ("products.csv", written([product("A"), product("B")])), ("stock.csv", written(stock))
+    extract = read("shopify", together(*files), "shopify.zip", keys="Lake Road")
+    assert shown(extract, "sku", "quantity", "origin") == [("A", 3, "KE"), ("B", 2, None)]
+
+
 @pytest.mark.parametrize("header", ["Available", "Available (not editable)"])
 def test_what_can_be_sold_is_available_and_not_all_that_is_on_hand(header: str) -> None:
     stock = {"Handle": "h1", "SKU": "1", "Location": "Quay", header: "3", "On hand (current)": "9",
