@@ -14,6 +14,7 @@ from marketsync_dagster.platforms import retry_after
 from marketsync_dagster.platforms.base import NOT_CALLED, Answer, Call, ItemResult
 from marketsync_dagster.platforms.bodies import BodyKind, error_words, page_words
 from marketsync_dagster.platforms.classify import classify
+from marketsync_dagster.platforms.hints import credential_hint
 from marketsync_dagster.platforms.http import (
     PAGE,
     Cleaner,
@@ -109,7 +110,8 @@ def _message(
         return f"HTTP {status}, {_UNREADABLE[kind]}{': ' + words if words else ''}"
     message = f"HTTP {status}{': ' + words if words else ''}"
     if outcome is Outcome.AUTH_FAILED:
-        return f"the platform did not take the key ({message}); {rules.auth_hint}"
+        hint = credential_hint(words, rules.auth_hint)
+        return f"the platform did not take the key ({message}); {hint}"
     return message
 
 

@@ -131,6 +131,14 @@ class ProductItem:
     barcode: str
     brand: str | None = None
     size: str | None = None
+    price: Decimal | None = None
+    """Exact, in major units; what follows is for platforms that are told it with the product."""
+    currency: str = ""
+    quantity: int | None = None
+    description: str = ""
+    manufacturer: str = ""
+    origin: str = ""
+    """Country of origin."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,6 +215,8 @@ class Answer:
     other_key: bool = False
     """The key was refused and another one of the account is at hand: the same items go again at
     once, as a call of their own that the limiter counts, however often calls may be tried."""
+    before: tuple[Call, ...] = ()
+    """Calls that were made before `call`, for an access token."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""What every adapter of one transport is: open while its connections are, able as declared."""
+"""What everything that has connections of its own is: open while they are, able as declared."""
 
 from __future__ import annotations
 
@@ -8,17 +8,11 @@ from marketsync_dagster.platforms.base import Capabilities
 from marketsync_dagster.platforms.http import Transport
 
 
-class Connected:
-    """An adapter's connections and capabilities."""
+class Open:
+    """Connections, used as `async with`."""
 
-    def __init__(self, transport: Transport, capabilities: Capabilities) -> None:
+    def __init__(self, transport: Transport) -> None:
         self._transport = transport
-        self._capabilities = capabilities
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the account can do."""
-        return self._capabilities
 
     async def __aenter__(self) -> Self:
         await self._transport.__aenter__()
@@ -26,3 +20,16 @@ class Connected:
 
     async def __aexit__(self, *args: object) -> None:
         await self._transport.__aexit__(*args)
+
+
+class Connected(Open):
+    """An adapter's connections and capabilities."""
+
+    def __init__(self, transport: Transport, capabilities: Capabilities) -> None:
+        super().__init__(transport)
+        self._capabilities = capabilities
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the account can do."""
+        return self._capabilities

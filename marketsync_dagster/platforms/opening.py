@@ -16,7 +16,10 @@ from marketsync_dagster.config.accounts import AccountBase, SecretRef
 from marketsync_dagster.config.channels import Channel
 from marketsync_dagster.config.secrets import Secrets
 from marketsync_dagster.platforms.base import Adapter, Memory
+from marketsync_dagster.platforms.ordering import OrderSource
 from marketsync_dagster.platforms.overlap import OverlapAdapter
+from marketsync_dagster.platforms.overlap_orders import OverlapSource
+from marketsync_dagster.platforms.tokens import Tokens
 from marketsync_dagster.platforms.urls import place_of
 from marketsync_dagster.values.errors import ConfigError
 
@@ -40,6 +43,8 @@ class Opening:
     secrets: Secrets
     memory: Memory | None = None
     """Keeps what a platform may be asked for rarely."""
+    tokens: Tokens | None = None
+    """Keeps access tokens for all processes; None: for this one alone."""
 
     def hint(self, path: str, ref: SecretRef) -> str:
         """Where a key comes from, `accounts.x.api_key (environment variable Y)`."""
@@ -80,6 +85,12 @@ def with_each_key(
     places.sort(key=lambda place: (max(place), place[0] != place[1]))
     adapters = [opened(keys[at], secrets[of]) for at, of in places]
     return adapters[0] if len(adapters) == 1 else OverlapAdapter(adapters)
+
+
+def source_with_each_key(opened: Callable[[str], OrderSource], keys: Sequence[str]) -> OrderSource:
+    """One source of orders for all usable keys of an account, newest first."""
+    sources = [opened(key) for key in keys]
+    return sources[0] if len(sources) == 1 else OverlapSource(sources)
 
 
 def target_at(platform: str, base_url: str, *parts: str) -> str:

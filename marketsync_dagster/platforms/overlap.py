@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
-from typing import Self, TypeVar
+from typing import Generic, Self, TypeVar
 
 from marketsync_dagster.platforms.base import (
     Adapter,
@@ -28,29 +28,26 @@ from marketsync_dagster.platforms.base import (
     ShownPrice,
     StatusAnswer,
 )
+from marketsync_dagster.platforms.ordering import CommandAnswer, LookUp, OrderSource
 from marketsync_dagster.values.outcomes import Outcome
 
-A = TypeVar("A", Answer, StatusAnswer, ReportAnswer)
+A = TypeVar("A", Answer, StatusAnswer, ReportAnswer, CommandAnswer, LookUp)
+K = TypeVar("K", Adapter, OrderSource)
 P = TypeVar("P", CatalogPage, ShownPage)
 
 
-class OverlapAdapter:
-    """The adapters of one account, newest key first, as one. Two at least.
+class Keys(Generic[K]):
+    """What was opened with each key of one account, newest first. Two at least.
 
     A key that was refused is not tried again. Calls that were under way with it when it was
     refused go again with the key that took its place.
     """
 
-    def __init__(self, adapters: Sequence[Adapter]) -> None:
+    def __init__(self, adapters: Sequence[K]) -> None:
         self._adapters = tuple(adapters)
         self._at = 0
         self._refused: set[int] = set()
         self._open = AsyncExitStack()
-
-    @property
-    def capabilities(self) -> Capabilities:
-        """What the account can do, whatever the key."""
-        return self._adapters[0].capabilities
 
     async def __aenter__(self) -> Self:
         for adapter in self._adapters:
@@ -59,6 +56,37 @@ class OverlapAdapter:
 
     async def __aexit__(self, *args: object) -> None:
         await self._open.aclose()
+
+    def _judged(self, at: int, answer: A) -> A:
+        if answer.outcome is not Outcome.AUTH_FAILED:
+            return answer
+        count = len(self._adapters)
+        if not self._switched(at):
+            return replace(answer, message=f"all {count} keys are refused: {answer.message}")
+        return replace(
+            answer,
+            outcome=Outcome.RETRYABLE,
+            message=f"one of {count} keys is refused, another one is tried: {answer.message}",
+            retry_after_s=0.0,
+            other_key=True,
+        )
+
+    def _switched(self, refused: int) -> bool:
+        """Whether there is a key that was not refused yet: it is the one in use from now on."""
+        self._refused.add(refused)
+        left = [at for at in range(len(self._adapters)) if at not in self._refused]
+        if left:
+            self._at = left[0]
+        return bool(left)
+
+
+class OverlapAdapter(Keys[Adapter]):
+    """The adapters of one account, newest key first, as one."""
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the account can do, whatever the key."""
+        return self._adapters[0].capabilities
 
     def batches(self, items: Sequence[PriceItem]) -> list[tuple[int, int]]:
         """Half-open ranges of `items`, each one call within batch size and bytes."""
@@ -181,28 +209,6 @@ class OverlapAdapter:
         which = "the older key of 2" if count == 2 else f"an older key of {count}"
         words = f"{which} still works, the new one is refused: {result.message}"
         return replace(result, message=words, next_step=newest.next_step, calls=calls)
-
-    def _judged(self, at: int, answer: A) -> A:
-        if answer.outcome is not Outcome.AUTH_FAILED:
-            return answer
-        count = len(self._adapters)
-        if not self._switched(at):
-            return replace(answer, message=f"all {count} keys are refused: {answer.message}")
-        return replace(
-            answer,
-            outcome=Outcome.RETRYABLE,
-            message=f"one of {count} keys is refused, another one is tried: {answer.message}",
-            retry_after_s=0.0,
-            other_key=True,
-        )
-
-    def _switched(self, refused: int) -> bool:
-        """Whether there is a key that was not refused yet: it is the one in use from now on."""
-        self._refused.add(refused)
-        left = [at for at in range(len(self._adapters)) if at not in self._refused]
-        if left:
-            self._at = left[0]
-        return bool(left)
 
 
 def _named(row: dict[str, str | None]) -> tuple[str | None, ...]:

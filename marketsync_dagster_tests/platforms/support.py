@@ -92,7 +92,7 @@ def price(platform_id: str, amount: str = "60.00", **more: Any) -> PriceItem:
 
 
 def product(sku: str, barcode: str, **more: str) -> ProductItem:
-    fields = {"name": f"Product {sku}", "category": "Beverages", **more}
+    fields: dict[str, Any] = {"name": f"Product {sku}", "category": "Beverages", **more}
     return ProductItem(sku=sku, barcode=barcode, **fields)
 
 

@@ -6,14 +6,11 @@ Contract section 6. What is written belongs to `payloads`, what is read to `impo
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
-from urllib.parse import urlsplit
 
 from marketsync_dagster.platforms import answers, batching
 from marketsync_dagster.platforms.absent import NoProducts
-from marketsync_dagster.platforms.answers import Readable, Rules
 from marketsync_dagster.platforms.base import (
     Answer,
     Call,
@@ -30,13 +27,12 @@ from marketsync_dagster.platforms.base import (
     StatusAnswer,
 )
 from marketsync_dagster.platforms.bodies import lookup
-from marketsync_dagster.platforms.connected import Connected
-from marketsync_dagster.platforms.http import Response, Transport, TransportFailure
+from marketsync_dagster.platforms.http import Response, Transport
 from marketsync_dagster.platforms.mirakl import connection, imports, offers, payloads, reports
 from marketsync_dagster.platforms.mirakl.offers import Pairs
-from marketsync_dagster.platforms.mirakl.payloads import Filling
-from marketsync_dagster.platforms.reading import RetryRules, Tries
-from marketsync_dagster.platforms.urls import encode_query, place_of, segment
+from marketsync_dagster.platforms.mirakl.shop import Access, Shop
+from marketsync_dagster.platforms.reading import Tries
+from marketsync_dagster.platforms.urls import place_of, segment
 from marketsync_dagster.values.outcomes import Outcome
 from marketsync_dagster.values.times import from_iso, utcnow
 
@@ -46,32 +42,13 @@ IMPORTS = {
     ImportKind.STOCK: "/offers/stock/imports",
 }
 SUBMITS = {**IMPORTS, ImportKind.OFFERS: offers.OFFERS}
-BUSY_WAIT_S = 60.0
-"""What a 429 without any figure means: most calls may be made once a minute (contract 6.3)."""
 LISTED = 100
 """Imports in one page of a list."""
 BEFORE = timedelta(hours=1)
 """An import that an equal request had started before is older than we think, and clocks differ."""
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Access:
-    """Everything an open account needs, its secret resolved: never shown, never logged."""
-
-    name: str
-    base_url: str
-    api_key: str
-    key_hint: str
-    """Where the key comes from, `accounts.x.api_key (environment variable Y)`."""
-    shop_id: int | None = None
-    currencies: tuple[str, ...] = ()
-    """Of the outlets that are listed in the shop."""
-    references: tuple[str, ...] = ("EAN", "UPC")
-    filling: Filling = field(default_factory=Filling)
-    retry: RetryRules = field(default_factory=RetryRules)
-
-
-class MiraklAdapter(Connected, NoProducts):
+class MiraklAdapter(Shop, NoProducts):
     """One shop with one key, open for use."""
 
     platform_name = "Mirakl"
@@ -83,19 +60,16 @@ class MiraklAdapter(Connected, NoProducts):
         capabilities: Capabilities,
         memory: Memory | None = None,
     ) -> None:
-        super().__init__(transport, capabilities)
-        self._access = access
+        super().__init__(access, transport)
+        self._capabilities = capabilities
         self._memory = memory
-        self._shop = () if access.shop_id is None else (("shop_id", str(access.shop_id)),)
         self._unlisted: list[str] = []
         """Imports of offers that the last list did not have: each is asked for by itself."""
-        self._rules = Rules(
-            host=urlsplit(access.base_url).hostname or "",
-            auth_hint=f"set a valid key: {access.key_hint}",
-            retry_cap_s=access.retry.retry_after_cap_s,
-            busy_wait_s=BUSY_WAIT_S,
-            exact=True,
-        )
+
+    @property
+    def capabilities(self) -> Capabilities:
+        """What the account can do."""
+        return self._capabilities
 
     def batches(self, items: Sequence[PriceItem]) -> list[tuple[int, int]]:
         """Those of imports of whole offers."""
@@ -263,40 +237,6 @@ class MiraklAdapter(Connected, NoProducts):
             return call
         said = answers.settle(result, call, self._rules, count=1)
         return said if isinstance(said, Answer) else said.call
-
-    async def _fetch(self, path: str, pairs: Pairs) -> Answer | Readable:
-        return await self._exchange("GET", path, pairs)
-
-    async def _exchange(
-        self,
-        method: str,
-        path: str,
-        pairs: Pairs,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        *,
-        count: int = 1,
-    ) -> Answer | Readable:
-        result, call = await self._call(method, path, pairs, body, headers)
-        return answers.settle(result, call, self._rules, count=count)
-
-    async def _call(
-        self,
-        method: str,
-        path: str,
-        pairs: Pairs,
-        body: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-    ) -> tuple[Response | TransportFailure, Call]:
-        key = self._access.api_key
-        query = encode_query((*pairs, *self._shop))
-        return await self._transport.request(
-            method,
-            f"{path}?{query}" if query else path,
-            content=body,
-            headers={"Authorization": key, **(headers or {})},
-            private=(key,),
-        )
 
 
 def _no_status(said: Answer) -> StatusAnswer:

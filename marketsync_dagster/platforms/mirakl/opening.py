@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from marketsync_dagster.config.accounts import MiraklAccount
 from marketsync_dagster.platforms.base import Adapter, Capabilities, ImportKind
@@ -15,6 +16,9 @@ from marketsync_dagster.platforms.opening import (
 )
 from marketsync_dagster.platforms.urls import place_of
 from marketsync_dagster.values.errors import ConfigError
+
+if TYPE_CHECKING:
+    from marketsync_dagster.platforms.mirakl.shop import Access
 
 
 def capabilities(account: MiraklAccount) -> Capabilities:
@@ -37,6 +41,7 @@ def capabilities(account: MiraklAccount) -> Capabilities:
         status_of_many=frozenset({ImportKind.OFFERS, ImportKind.PRICES}),
         push_quantity=True,
         offer_details=True,
+        orders=account.orders is not None,
     )
 
 
@@ -48,30 +53,40 @@ def target(account: MiraklAccount, store_id: str | None) -> str:
 
 def opened(opening: Opening, account: MiraklAccount) -> Adapter:
     """The adapter. ConfigError for a shop that is another account's too."""
-    from marketsync_dagster.platforms.mirakl.adapter import Access, MiraklAdapter
-    from marketsync_dagster.platforms.mirakl.payloads import Filling
-
-    settings, name = opening.settings, opening.name
-    keys = opening.secrets.versions(account.api_key)
-    _check_shop_is_its_own(opening, account, keys)
-    outlets = [channel.outlet for channel in settings.channels if channel.account == name]
-    filling = Filling(account.unknown_quantity, account.warehouse or "", account.offer.fields())
+    from marketsync_dagster.platforms.mirakl.adapter import MiraklAdapter
 
     def with_key(key: str, _: str) -> Adapter:
-        access = Access(
-            name=name,
-            base_url=account.base_url,
-            api_key=key,
-            key_hint=opening.hint("api_key", account.api_key),
-            shop_id=account.shop_id,
-            currencies=tuple(sorted({settings.currency_of(outlet) for outlet in outlets})),
-            references=tuple(account.references),
-            filling=filling,
-            retry=retry_rules(account),
-        )
-        return MiraklAdapter(access, transport(account), capabilities(account), opening.memory)
+        said = access(opening, account, key)
+        return MiraklAdapter(said, transport(account), capabilities(account), opening.memory)
 
-    return with_each_key(with_key, keys)
+    return with_each_key(with_key, keys_of(opening, account))
+
+
+def keys_of(opening: Opening, account: MiraklAccount) -> Sequence[str]:
+    """The usable keys, newest first. ConfigError for a shop that is another account's too."""
+    keys = opening.secrets.versions(account.api_key)
+    _check_shop_is_its_own(opening, account, keys)
+    return keys
+
+
+def access(opening: Opening, account: MiraklAccount, key: str) -> Access:
+    """What a shop is called with, by one of its keys."""
+    from marketsync_dagster.platforms.mirakl.payloads import Filling
+    from marketsync_dagster.platforms.mirakl.shop import Access
+
+    settings, name = opening.settings, opening.name
+    outlets = [channel.outlet for channel in settings.channels if channel.account == name]
+    return Access(
+        name=name,
+        base_url=account.base_url,
+        api_key=key,
+        key_hint=opening.hint("api_key", account.api_key),
+        shop_id=account.shop_id,
+        currencies=tuple(sorted({settings.currency_of(outlet) for outlet in outlets})),
+        references=tuple(account.references),
+        filling=Filling(account.unknown_quantity, account.warehouse or "", account.offer.fields()),
+        retry=retry_rules(account),
+    )
 
 
 def _check_shop_is_its_own(opening: Opening, account: MiraklAccount, keys: Sequence[str]) -> None:

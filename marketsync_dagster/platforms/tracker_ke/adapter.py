@@ -27,10 +27,11 @@ from marketsync_dagster.platforms.base import (
     ShownPrice,
 )
 from marketsync_dagster.platforms.connected import Connected
+from marketsync_dagster.platforms.hints import credential_hint
 from marketsync_dagster.platforms.http import Transport
 from marketsync_dagster.platforms.reading import RetryRules, Tries
+from marketsync_dagster.platforms.signing import Signer
 from marketsync_dagster.platforms.tracker_ke import catalog, payloads, results, shown
-from marketsync_dagster.platforms.tracker_ke.signing import Signer
 from marketsync_dagster.platforms.urls import base_path, encode_query, segment
 from marketsync_dagster.values.outcomes import Outcome
 from marketsync_dagster.values.redact import mask
@@ -185,7 +186,8 @@ class TrackerAdapter(Connected, NoImports, NoList):
             message = "the answer is not a page of products; is base_url right?"
             return ConnectionResult(False, message, calls=[said.call], **shown)
         if said.outcome is Outcome.AUTH_FAILED:
-            step = f"set a valid key: {self._access.key_hint}"
+            hint = f"set a valid key: {self._access.key_hint}"
+            step = credential_hint(said.message, hint)
         elif said.call.status is None:
             step = "start the sandbox (marketsync sandbox), or check base_url and the network"
         else:

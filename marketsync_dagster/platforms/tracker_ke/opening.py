@@ -35,8 +35,8 @@ def target(account: TrackerAccount, store_id: str | None) -> str:
 
 def opened(opening: Opening, account: TrackerAccount) -> Adapter:
     """The adapter. ConfigError for a key of the other environment, or of another account."""
+    from marketsync_dagster.platforms.signing import Signer
     from marketsync_dagster.platforms.tracker_ke.adapter import Access, TrackerAdapter
-    from marketsync_dagster.platforms.tracker_ke.signing import Signer
 
     name, secrets, channel = opening.name, opening.secrets, opening.channel
     keys = secrets.versions(account.api_key)

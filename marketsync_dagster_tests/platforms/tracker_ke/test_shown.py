@@ -12,8 +12,8 @@ from marketsync_dagster.platforms.answers import Readable
 from marketsync_dagster.platforms.base import Adapter, Call, PlatformError, ShownPrice
 from marketsync_dagster.platforms.http import Cleaner
 from marketsync_dagster.platforms.reading import RetryRules, Tries
+from marketsync_dagster.platforms.signing import Signer
 from marketsync_dagster.platforms.tracker_ke.shown import Ours, shown_prices
-from marketsync_dagster.platforms.tracker_ke.signing import Signer
 from marketsync_dagster.values.outcomes import Outcome, StockStatus
 from marketsync_dagster_tests.platforms.support import (
     TRACKER_KEY,

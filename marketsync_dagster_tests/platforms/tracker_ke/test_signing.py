@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from marketsync_dagster.platforms.tracker_ke.signing import (
+from marketsync_dagster.platforms.signing import (
     Signer,
     sign_canonical_v1,
     sign_tracker_doc,

@@ -1,6 +1,7 @@
-"""The two ways to sign a request to Tracker KE, exactly as published (contract section 2.2).
+"""The two ways to sign a request, `tracker_doc` as Tracker KE has published it and `canonical_v1`,
+which Qikink takes too (contract sections 2.2 and 5.3).
 
-Pure: time and nonce are given. Which bytes are sent belongs to the adapter; what is signed are
+Pure: time and nonce are given. Which bytes are sent belongs to the adapters; what is signed are
 these very bytes.
 """
 

@@ -1,0 +1,1 @@
+"""Qikink: prints on demand and fulfils orders; two interfaces, `real` and `spec` (contract 5)."""
