@@ -1,0 +1,3 @@
+"""What becomes of orders: the book and its state machine, decisions, routing, forwarding, and what
+their sources are told. No Dagster, no wire formats.
+"""
