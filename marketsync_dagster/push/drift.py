@@ -6,6 +6,7 @@ belongs to `stages.reconciliation`.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from marketsync_dagster.ledger.reconciliation import NOT_APPLIED, OVERWRITTEN, VERIFIED, Said
@@ -98,6 +99,22 @@ def what_differs(told: Said, shown: ShownPrice, rules: Rules = BY_STATUS) -> lis
     elif status is not None and (status == OUT) != (quantity == 0):
         wrong.append("something that cannot be bought" if status == OUT else "goods on sale")
     return wrong
+
+
+def sold_since(told: Said, shown: ShownPrice, rules: Rules, sold: Collection[int]) -> int:
+    """How many pieces fewer a platform shows than it was told, where that is what it has `sold`
+    since (each number of pieces that may be meant) and nothing else differs; 0: it is not so."""
+    if not rules.by_quantity or shown.quantity is None:
+        return 0
+    quantity = quantity_told(told, rules)
+    fewer = quantity - shown.quantity
+    if fewer <= 0 or fewer not in sold:
+        return 0
+    out = StockStatus.OUT_OF_STOCK
+    if shown.stock_status is not None and (shown.stock_status is out) != (shown.quantity == 0):
+        return 0
+    before = shown._replace(quantity=quantity, stock_status=None)
+    return 0 if what_differs(told, before, rules) else fewer
 
 
 def reason_of(told: Said, shown: ShownPrice, rules: Rules = BY_STATUS) -> str:

@@ -16,7 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from marketsync_dagster.catalog.arrow import pc
+from marketsync_dagster.catalog.arrow import among, pc
 from marketsync_dagster.catalog.frames import ROW_GROUP, rows_of
 from marketsync_dagster.push import guard as rules
 from marketsync_dagster.push.differences import MAY_BE_SHOWN, differences, known_rows, places
@@ -208,6 +208,7 @@ def make_plan(
     judge: Callable[[Plan], list[Finding]] = lambda _: [],
     told_last: Callable[[], Mapping[str, str]] = dict,
     doubtful: Callable[[], Collection[str]] = list,
+    sold: Collection[str] = (),
 ) -> Plan:
     """Compare a channel's FEED with its listings (`ledger.listings.load_listings`).
 
@@ -219,11 +220,14 @@ def make_plan(
     `judge` for findings that only some platforms need (`push.replacing`), `told_last` for whose
     platform ids are that had several SKUs (`ledger.identity`), `doubtful` for the SKUs whose
     acknowledged value may not be what is shown (`ledger.listings`).
+    `sold`: SKUs of which the platform itself has taken pieces off what it was told.
     """
     at = places(feed, listings)
     known = known_rows(feed, listings, at, base.target, told_last)
     differs_price, differs_stock, refused = differences(feed, known, compare_quantity, doubtful)
     there = known["known"].to_numpy(dtype=bool)
+    if sold:
+        differs_stock = differs_stock | (there & among(feed["sku"], sold))
     new, pending = ~there, there & known["outcome"].isin(_PENDING).to_numpy()
     # what another SKU was shown under goes out under its own name, the same value or not
     taken_over = known["taken_over"].to_numpy()

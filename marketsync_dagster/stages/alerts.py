@@ -112,6 +112,13 @@ _WORDS = {
     "extract_changed": "extracts that look different",
     "import_lost": "lost imports",
     "no_success": "channels without success",
+    "order_deadline": "deadlines of orders",
+    "order_held": "held orders",
+    "order_task": "questions about orders",
+    "order_state_unknown": "unknown states of orders",
+    "order_not_forwarded": "orders that are not on their way",
+    "order_not_told": "orders whose source does not know",
+    "order_not_delivered": "deliveries that failed",
     "test": "test",
 }
 

@@ -11,6 +11,7 @@ from marketsync_dagster.ledger.calls import record_calls
 from marketsync_dagster.ledger.connections import ConnectionTest, record_test
 from marketsync_dagster.ledger.cursors import get_cursor, set_cursor
 from marketsync_dagster.ledger.engine import Ledger
+from marketsync_dagster.ledger.tokens import LedgerTokens
 from marketsync_dagster.platforms.base import ConnectionResult
 from marketsync_dagster.platforms.registry import open_adapter
 from marketsync_dagster.push.calls import call_row
@@ -53,6 +54,7 @@ async def _test(project: Project, account: str) -> ConnectionResult:
             channel=None,
             secrets=project.secrets,
             memory=_Memory(project.ledger),
+            tokens=LedgerTokens(project.ledger),
         )
         async with adapter:
             return await adapter.test_connection()

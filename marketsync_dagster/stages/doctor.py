@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import func, select
 
-from marketsync_dagster.config.accounts import TrackerAccount
+from marketsync_dagster.config.accounts import Account, QikinkAccount, TrackerAccount
 from marketsync_dagster.config.load import dagster_home_of
 from marketsync_dagster.config.secrets import references
 from marketsync_dagster.ledger import alerts, upkeep
@@ -34,6 +34,7 @@ from marketsync_dagster.stages import doctor_lines as lines
 from marketsync_dagster.stages.catalog import CATALOG_KEY
 from marketsync_dagster.stages.connections import probe_connections
 from marketsync_dagster.stages.doctor_lines import Line
+from marketsync_dagster.stages.doctor_orders import of_orders
 from marketsync_dagster.stages.vanished import vanished
 from marketsync_dagster.stages.verify import verify_prices
 from marketsync_dagster.values.errors import MarketSyncError
@@ -87,7 +88,7 @@ def examine(
         for index, channel in enumerate(settings.channels)
         if platform is None or settings.platform_of(channel) == platform
     ]
-    accounts = [name for name in settings.accounts if any(c.account == name for c in channels)]
+    accounts = _accounts(settings, channels, platform)
     found: list[Line] = []
     newest = _newest_row(project)
     errors = {name: _secret_error(project, name) for name in accounts}
@@ -115,6 +116,7 @@ def examine(
     count = 0 if offline else verify
     found += _verified(project, channels, count, closed, offline=offline, tell=tell)
     found += _decisions(project, channels)
+    found += of_orders(project, platform)
     told = [str(target) for target in settings.alerts.targets]
     last = alerts.last_alerts(project.ledger, 1, ["test"])
     found.append(lines.alerts(told, last[0] if last else None, now))
@@ -163,6 +165,17 @@ def disks(settings: Settings) -> Iterator[Line]:
 # --- accounts ------------------------------------------------------------------------------------
 
 
+def _accounts(settings: Settings, channels: Sequence[Channel], platform: str | None) -> list[str]:
+    """The accounts that are used: by a channel, or for orders."""
+    used = {one.account for one in channels}
+    for_orders = {*settings.destinations(), *settings.order_sources()}
+    return [
+        name
+        for name, account in settings.accounts.items()
+        if name in used or (name in for_orders and platform in (None, account.platform))
+    ]
+
+
 def _secret_error(project: Project, account: str) -> tuple[str, str] | None:
     """Why a secret of the account cannot be had; None: all can."""
     secrets = project.secrets
@@ -181,14 +194,23 @@ def _environment_of_key(project: Project, name: str) -> str:
 
     account = project.settings.accounts[name]
     if not isinstance(account, TrackerAccount):
-        return ""
+        return _environment_of_host(account)
     return environment_of(project.secrets.resolve(account.api_key))
+
+
+def _environment_of_host(account: Account) -> str:
+    """demo or live, where the address tells; empty where it does not."""
+    from marketsync_dagster.platforms.qikink.adapter import environment_of
+
+    return environment_of(account.base_url) if isinstance(account, QikinkAccount) else ""
 
 
 def _environment(settings: Settings, name: str, of_key: str, channels: Sequence[Channel]) -> Line:
     account = settings.accounts[name]
     on = [one.outlet for one in channels if one.account == name and _is_on(settings, one)]
-    configured = (account.environment or "") if isinstance(account, TrackerAccount) else ""
+    configured = _environment_of_host(account)
+    if isinstance(account, TrackerAccount):
+        configured = account.environment or ""
     local = _is_local(target_of(account))
     return lines.environment(name, configured=configured, of_key=of_key, local=local, pushes=on)
 

@@ -18,6 +18,7 @@ from marketsync_dagster.ledger.key_ages import CredentialAge
 from marketsync_dagster.ledger.pauses import Pause
 from marketsync_dagster.ledger.quota import Closure
 from marketsync_dagster.ledger.upkeep import Upkeep
+from marketsync_dagster.platforms.hints import MEND_CLOCK
 from marketsync_dagster.values.gone import stays_words
 from marketsync_dagster.values.times import from_iso, to_second
 from marketsync_dagster.values.words import counted
@@ -35,6 +36,8 @@ LEAST_SHARE, LEAST_BYTES = 0.10, 1024**3
 TELLING = ("failure_alerts", "freshness_alerts")
 PUSHING = ("partial_sync", "full_sync")
 """Schedules without which nothing goes out by itself."""
+ORDERING = ("pull_orders", "fulfil_orders")
+"""Schedules without which orders stand still."""
 ALIVE_S = 300.0
 """A daemon gives a sign of life every 30 s."""
 
@@ -148,19 +151,18 @@ def backup(last: Upkeep | None, now: datetime, *, there: bool) -> Line:
 
 def clock(newest_row: str, platforms: Mapping[str, float], now: datetime) -> list[Line]:
     """Whether this machine's clock can be right: by the ledger, and by what platforms say."""
-    mend = "set this machine's clock, or switch its time synchronisation on"
     lines = []
     behind = (from_iso(newest_row) - now).total_seconds() if newest_row else 0.0
     if behind > CLOCK_S:
         words = f"the ledger has a row of {newest_row}, {behind:.0f} s ahead of this clock"
-        lines.append(Line("clock", "", "missing", words, mend))
+        lines.append(Line("clock", "", "missing", words, MEND_CLOCK))
     else:
         lines.append(Line("clock", "", "ok", "no row of the ledger is ahead of this clock"))
     for account, ahead in platforms.items():
         if abs(ahead) > CLOCK_S:
             where = "ahead of" if ahead > 0 else "behind"
             words = f"the platform's clock is {abs(ahead):.0f} s {where} this one"
-            lines.append(Line("clock", account, "warning", words, mend))
+            lines.append(Line("clock", account, "warning", words, MEND_CLOCK))
         else:
             lines.append(Line("clock", account, "ok", "agrees with the platform's"))
     return lines
@@ -353,7 +355,14 @@ def schedules(on: Mapping[str, bool], problem: str = "") -> list[Line]:
     """Schedules by name, and whether each is on; `problem`: why Dagster cannot be looked at."""
     pushes = [name for name in on if name.startswith(PUSHING)]
     needed = [] if any(on[name] for name in pushes) else pushes
-    return _switches("schedule", on, needed, needed[:1], "nothing goes out by itself", problem)
+    rest = {name: is_on for name, is_on in on.items() if not name.startswith(ORDERING)}
+    lines = _switches("schedule", rest, needed, needed[:1], "nothing goes out by itself", problem)
+    off = [name for name in on if name not in rest and not on[name]]
+    if off and not problem:
+        words = f"off: {', '.join(off)}; orders do not come in, or do not go on, by themselves"
+        commands = "; ".join(f"dagster schedule start {name}" for name in off)
+        lines.append(Line("schedules", "orders", "missing", words, commands))
+    return lines
 
 
 def sensors(on: Mapping[str, bool], problem: str = "") -> list[Line]:

@@ -17,6 +17,7 @@ from marketsync_dagster.stages.project import (
     each_outlet,
     fingerprint,
 )
+from marketsync_dagster.stages.reserved import reserved_of
 from marketsync_dagster.values.outcomes import StockStatus
 
 NO_CHANNEL = "no channel"
@@ -48,19 +49,21 @@ def _build(project: Project, platform: str, outlet: str, channel: Channel) -> St
     mapping_stamp = project.frames.stamp(mapping_key(platform), outlet)
     stamp = project.frames.stamp(feed_key(platform), outlet)
     offered = offers_stamp(project, platform, outlet, channel)
+    reserved = reserved_of(project, outlet)
     inputs = fingerprint(
         catalog_stamp.fingerprint if catalog_stamp else "",
         mapping_stamp.fingerprint if mapping_stamp else "",
         channel.pricing.model_dump(mode="json"),
         channel.stock.model_dump(mode="json"),
         *((offered.fingerprint,) if offered else ()),
+        *((sorted(reserved.items()),) if reserved else ()),
     )
     if stamp and stamp.inputs == inputs:
         return StageResult(outlet, True, "unchanged", numbers=dict(stamp.numbers))
     catalog = project.frames.read(CATALOG_KEY, outlet)
     mapping = project.frames.read(mapping_key(platform), outlet)
     offers = project.frames.read(offers_key(platform), outlet) if offered else None
-    feed = build_feed(catalog, mapping, channel, offers)
+    feed = build_feed(catalog, mapping, channel, offers, reserved)
     validate(FEED, feed, what=f"the {platform} price feed of {outlet}")
     statuses = feed["stock_status"].value_counts()
     numbers: Numbers = {
@@ -68,6 +71,8 @@ def _build(project: Project, platform: str, outlet: str, channel: Channel) -> St
         "catalog_rows": len(catalog),
         "unmapped": len(catalog) - len(feed),
     }
+    if project.settings.order_sources():
+        numbers["reserved"] = sum(reserved.values())
     numbers |= {status.value: int(statuses.get(status.value, 0)) for status in StockStatus}
     project.frames.write(feed_key(platform), outlet, feed, inputs=inputs, numbers=numbers)
     return StageResult(outlet, True, "done", numbers=numbers)

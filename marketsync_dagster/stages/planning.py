@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import dataclasses
 import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import orjson
@@ -17,11 +18,16 @@ from marketsync_dagster.catalog.arrow import among
 from marketsync_dagster.catalog.schemas import FEED, validate
 from marketsync_dagster.config.settings import Account, Channel
 from marketsync_dagster.ledger import extracts, identity, listings, plans, pushes
+from marketsync_dagster.ledger.open_orders import sold_since_told
 from marketsync_dagster.ledger.pauses import Pause, active_pauses, pause_of
 from marketsync_dagster.ledger.plans import PlanRecord
 from marketsync_dagster.ledger.products import offered_fingerprints
 from marketsync_dagster.platforms.base import Capabilities
-from marketsync_dagster.platforms.registry import capabilities_of, target_of_channel
+from marketsync_dagster.platforms.registry import (
+    capabilities_of,
+    order_capabilities_of,
+    target_of_channel,
+)
 from marketsync_dagster.push import decisions, renaming, replacing
 from marketsync_dagster.push.kinds import Imports
 from marketsync_dagster.push.plan import Base, Plan, PlanOptions, make_plan, rows_to_parquet
@@ -42,6 +48,8 @@ if TYPE_CHECKING:
 
     from marketsync_dagster.push.window import Window
 
+SOLD_LATELY = timedelta(days=14)
+"""How far back orders may have lowered what a marketplace shows; a full sync tells it all."""
 FEW = 0.25
 """Up to this share of the listings is asked for by SKU; otherwise all are read at once."""
 
@@ -95,7 +103,13 @@ def plan_channel(
         with project.ledger.begin() as connection:
             plans.set_state(connection, approved.id, ("approved",), "stale")
     mark = mark_of(project, channel, platform)
-    if mark and free and is_settled(project, platform, outlet, options, mark, last_push):
+    sold = sold_there(project, channel, platform)
+    if (
+        mark
+        and free
+        and not sold
+        and is_settled(project, platform, outlet, options, mark, last_push)
+    ):
         stamp = project.frames.stamp(feed_key(platform), outlet)
         rows, unmapped = (
             (int(stamp.numbers["catalog_rows"]), int(stamp.numbers["unmapped"]))
@@ -178,7 +192,8 @@ def draw_plan(
             utcnow(),
         )
     )
-    rows, known = _compared(project, channel, platform, feed, options, window)
+    sold = sold_there(project, channel, platform)
+    rows, known = _compared(project, channel, platform, feed, options, window, sold)
     draw = functools.partial(
         make_plan,
         rows,
@@ -199,11 +214,26 @@ def draw_plan(
             project.ledger, outlet, platform, base.target, base.account
         ),
         doubtful=lambda: listings.doubtful(project.ledger, outlet, platform),
+        sold=sold,
     )
     plan = replacing.widen(lambda asked: draw(options=asked), options, capabilities)
     if pause := pause_now(project, outlet, platform):
         plan.set_aside(pause)
     return plan
+
+
+def sold_there(project: Project, channel: Channel, platform: str) -> set[str]:
+    """SKUs of which a marketplace has taken pieces off what it was told, for its own orders: they
+    are told anew, the same number or not. It never puts them back by itself, and not every piece
+    leaves the outlet's stock."""
+    settings, account = project.settings, channel.account
+    if account not in settings.order_sources():
+        return set()
+    if not order_capabilities_of(settings, account).keeps_stock:
+        return set()
+    since = to_iso(utcnow() - SOLD_LATELY)
+    with project.ledger.read() as conn:
+        return sold_since_told(conn, account, channel.outlet, platform, since)
 
 
 def _imports(
@@ -231,11 +261,12 @@ def _compared(
     feed: pd.DataFrame,
     options: PlanOptions,
     window: Callable[[], Window | None],
+    sold: Collection[str],
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The rows of the feed that a plan has to look at, and the listings to compare them with.
 
     All of them, but for a partial plan of a channel that was settled: then those that have changed
-    since, and those that the guard's window knows.
+    since, that were sold there, and that the guard's window knows.
     """
     outlet, account = channel.outlet, channel.account
     capabilities = capabilities_of(project.settings.accounts[account])
@@ -244,6 +275,8 @@ def _compared(
             project, channel, platform, feed, by_quantity=capabilities.push_quantity
         )
         if changed is not None and len(changed):  # of an empty feed all listings say what was told
+            if sold:
+                changed |= among(feed["sku"], sold)
             if changed.any() and (recent := window()) is not None:
                 changed |= among(feed["sku"], recent.anchors.index)
             if changed.mean() <= FEW or not changed.any():

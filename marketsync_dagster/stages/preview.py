@@ -47,6 +47,7 @@ from marketsync_dagster.stages.passed_over import (
 )
 from marketsync_dagster.stages.planning import draw_plan
 from marketsync_dagster.stages.project import Project
+from marketsync_dagster.stages.reserved import reserved_of
 from marketsync_dagster.stages.standing import has_changed
 from marketsync_dagster.stages.vanished import vanished
 from marketsync_dagster.values.errors import UsageError
@@ -143,7 +144,8 @@ def _feed_now(
     now = _catalog_now(project, outlet)
     offers = offers_of(project, platform, outlet, channel, now.catalog)
     mapping, _ = mapping_of(project, platform, outlet, channel, now.catalog, offers)
-    feed = build_feed(now.catalog, mapping, channel, offers)
+    reserved = reserved_of(project, outlet)
+    feed = build_feed(now.catalog, mapping, channel, offers, reserved)
     validate(FEED, feed, what=f"the {platform} price feed of {outlet}")
     return feed, mapping, now
 

@@ -19,6 +19,7 @@ from marketsync_dagster.ledger import leases, mappings
 from marketsync_dagster.ledger import products as offered
 from marketsync_dagster.ledger.calls import record_calls
 from marketsync_dagster.ledger.pauses import active_pauses, pause_of
+from marketsync_dagster.ledger.tokens import LedgerTokens
 from marketsync_dagster.platforms.base import Adapter, Answer, ItemResult, ProductItem
 from marketsync_dagster.platforms.registry import capabilities_of, open_adapter
 from marketsync_dagster.push.calls import call_row
@@ -27,7 +28,13 @@ from marketsync_dagster.push.plan import PlanOptions
 from marketsync_dagster.push.recovery import LEASE_S
 from marketsync_dagster.stages.catalog import CATALOG_KEY
 from marketsync_dagster.stages.planning import of_another_run
-from marketsync_dagster.stages.project import Project, StageResult, each_outlet, fingerprint
+from marketsync_dagster.stages.project import (
+    Numbers,
+    Project,
+    StageResult,
+    each_outlet,
+    fingerprint,
+)
 from marketsync_dagster.values.outcomes import Outcome
 
 BATCH = 100
@@ -37,7 +44,9 @@ _AGAIN = (Outcome.RETRYABLE, Outcome.UNKNOWN, Outcome.AUTH_FAILED)
 
 
 @dataclass(frozen=True, slots=True)
-class _Offer:
+class Offer:
+    """One product, and a fingerprint of all that is said of it."""
+
     item: ProductItem
     fingerprint: str
 
@@ -72,14 +81,7 @@ def _push(
         return StageResult(outlet, True, "unsupported", f"{platform} takes no products")
     catalog = project.frames.read(CATALOG_KEY, outlet)
     offers, no_barcode = _offers(catalog)
-    known = offered.offered_products(project.ledger, outlet, platform)
-    todo = [
-        offer
-        for offer in offers
-        if (before := known.get(offer.item.sku)) is None
-        or before.fingerprint != offer.fingerprint
-        or before.outcome in _AGAIN
-    ]
+    todo = to_offer(project, platform, outlet, offers)
     asked = [one for one in todo if not options.skus or one.item.sku in options.skus]
     asked = asked[: options.limit]
     numbers: dict[str, int | float] = {
@@ -103,6 +105,32 @@ def _push(
         return StageResult(outlet, True, "disabled", reason, numbers=numbers)
     if pause := pause_of(active_pauses(project.ledger), outlet, platform):
         return StageResult(outlet, True, "paused", pause.words, pause.resume_command, numbers)
+    return send_offers(project, platform, outlet, channel.account, channel, todo, numbers)
+
+
+def to_offer(project: Project, platform: str, outlet: str, offers: Sequence[Offer]) -> list[Offer]:
+    """Those that are new, changed, or did not go through before."""
+    known = offered.offered_products(project.ledger, outlet, platform)
+    return [
+        offer
+        for offer in offers
+        if (before := known.get(offer.item.sku)) is None
+        or before.fingerprint != offer.fingerprint
+        or before.outcome in _AGAIN
+    ]
+
+
+def send_offers(
+    project: Project,
+    platform: str,
+    outlet: str,
+    account: str,
+    channel: Channel | None,
+    todo: Sequence[Offer],
+    numbers: Numbers,
+) -> StageResult:
+    """Offer products under the outlet's lease; `numbers` are completed. Busy where another run
+    does."""
     lease = leases.take_lease(
         project.ledger,
         f"products {outlet}/{platform}",
@@ -110,11 +138,11 @@ def _push(
         LEASE_S * 10,
     )
     try:
-        sending = _Sending(project, platform, outlet, channel)
+        sending = _Sending(project, platform, outlet, account, channel)
         asyncio.run(sending.run(todo))
     finally:
         leases.release(project.ledger, lease)
-    numbers |= {
+    numbers = numbers | {
         "applied": sending.outcomes[Outcome.APPLIED],
         "refused": sending.outcomes[Outcome.REFUSED],
         "calls": sending.calls,
@@ -123,7 +151,7 @@ def _push(
     if missed:
         words = sending.stop.reason or sending.words
         reason = f"{missed} of {len(todo)} products did not go through: {words}"
-        next_step = f"marketsync connections test --account {channel.account}"
+        next_step = f"marketsync connections test --account {account}"
         if sending.pacer.closed_s():
             next_step = "nothing: the next run after that offers these products again"
         return StageResult(outlet, False, "failed", reason, next_step, numbers)
@@ -133,7 +161,7 @@ def _push(
     )
 
 
-def _offers(catalog: pd.DataFrame) -> tuple[list[_Offer], int]:
+def _offers(catalog: pd.DataFrame) -> tuple[list[Offer], int]:
     """What can be offered of a CATALOG frame, and how many rows have no barcode."""
     columns = ["sku", "name", "category", "barcode", "brand", "size"]
     with_barcode = catalog[catalog["barcode"].notna()].drop_duplicates("barcode")
@@ -142,30 +170,38 @@ def _offers(catalog: pd.DataFrame) -> tuple[list[_Offer], int]:
     offers = []
     for sku, name, category, barcode, brand, size in rows:
         item = ProductItem(sku, name or sku, category or "Uncategorised", barcode, brand, size)
-        offers.append(_Offer(item, fingerprint(*columns, name, category, barcode, brand, size)))
+        offers.append(Offer(item, fingerprint(*columns, name, category, barcode, brand, size)))
     return offers, int(catalog["barcode"].isna().sum())
 
 
 class _Sending:
     """The calls of one outlet, one after the other: a catalogue changes rarely."""
 
-    def __init__(self, project: Project, platform: str, outlet: str, channel: Channel) -> None:
+    def __init__(
+        self, project: Project, platform: str, outlet: str, account: str, channel: Channel | None
+    ) -> None:
         self.project, self.platform, self.outlet, self.channel = project, platform, outlet, channel
-        self.account = project.settings.accounts[channel.account]
+        self.name = account
+        self.account = project.settings.accounts[account]
         self.outcomes: Counter[Outcome] = Counter()
         self.calls = 0
         self.words = ""
         self.stop = Stop()
         self.budget = Budget(self.account.retry.budget_s)
         self.pacer = Pacer(
-            *(project.ledger, channel.account, self.account.quota, self.stop),
+            *(project.ledger, account, self.account.quota, self.stop),
             patience_s=self.account.retry.budget_s,
         )
 
-    async def run(self, offers: Sequence[_Offer]) -> None:
+    async def run(self, offers: Sequence[Offer]) -> None:
         await self.pacer.open()
-        settings, name = self.project.settings, self.channel.account
-        adapter = open_adapter(settings, name, channel=self.channel, secrets=self.project.secrets)
+        adapter = open_adapter(
+            self.project.settings,
+            self.name,
+            channel=self.channel,
+            secrets=self.project.secrets,
+            tokens=LedgerTokens(self.project.ledger),
+        )
         async with adapter:
             batches = [list(offers[at : at + BATCH]) for at in range(0, len(offers), BATCH)]
             while batches:
@@ -177,7 +213,7 @@ class _Sending:
                     continue
                 await asyncio.to_thread(self._record, batch, self._results(batch, answer))
 
-    async def _call(self, adapter: Adapter, batch: Sequence[_Offer]) -> Answer | None:
+    async def _call(self, adapter: Adapter, batch: Sequence[Offer]) -> Answer | None:
         """The last answer after all tries; None: the push stopped before a call."""
         answer: Answer | None = None
         attempt = 1
@@ -208,7 +244,7 @@ class _Sending:
             await self.stop.sleep(delay)
             attempt += 1
 
-    def _results(self, batch: Sequence[_Offer], answer: Answer | None) -> list[ItemResult]:
+    def _results(self, batch: Sequence[Offer], answer: Answer | None) -> list[ItemResult]:
         if answer is None:
             words = f"not sent: {self.stop.reason}"
             return [ItemResult(self.stop.outcome, words)] * len(batch)
@@ -218,7 +254,7 @@ class _Sending:
             return [ItemResult(answer.outcome, answer.message)] * len(batch)
         return list(answer.results)
 
-    def _record(self, batch: Sequence[_Offer], results: Sequence[ItemResult]) -> None:
+    def _record(self, batch: Sequence[Offer], results: Sequence[ItemResult]) -> None:
         """Ids first, then what was offered: a crash in between offers the batch once more."""
         self.outcomes.update(result.outcome for result in results)
         self.words = next((r.message for r in results if r.message), self.words)
@@ -232,7 +268,7 @@ class _Sending:
             for offer, result in zip(batch, results, strict=True)
             if result.platform_id
         ]
-        scope = self.project.settings.scope_of(self.channel.account)
+        scope = self.project.settings.scope_of(self.name)
         conflicts = mappings.record_mappings(self.project.ledger, scope, ids)
         if conflicts:
             first = conflicts[0]
@@ -249,6 +285,7 @@ class _Sending:
         offered.record_offered(self.project.ledger, self.outlet, self.platform, rows)
 
     def _log(self, answer: Answer, attempt: int) -> None:
-        row = call_row(self.channel.account, answer.call, attempt=attempt)
+        rows = [call_row(self.name, call) for call in answer.before]
+        rows.append(call_row(self.name, answer.call, attempt=attempt))
         with self.project.ledger.begin() as connection:
-            record_calls(connection, [row])
+            record_calls(connection, rows)

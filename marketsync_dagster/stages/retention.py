@@ -15,6 +15,7 @@ from marketsync_dagster.ledger import retention, upkeep
 from marketsync_dagster.ledger.backup import backup_folder, superfluous
 from marketsync_dagster.ledger.care import orphaned_archive, orphaned_frames
 from marketsync_dagster.ledger.sizes import sizes
+from marketsync_dagster.orders.forgetting import forget_old
 from marketsync_dagster.pos.files import archived
 from marketsync_dagster.stages.extract import CATALOG_KEY
 from marketsync_dagster.stages.project import Project
@@ -60,6 +61,9 @@ def prune(
         dry_run=dry_run,
         tell=tell,
     )
+    forgotten = forget_old(
+        ledger, settings, limits.personal, by=f"run {project.run_id}", now=now, dry_run=dry_run
+    )
     with ledger.read() as connection:
         orphans = orphaned_archive(connection, project.archive)
     old = from_iso(limits.extracts).timestamp()
@@ -67,6 +71,9 @@ def prune(
     originals = {path for path in named if path.exists()} | set(_older(orphans, old))
     backups = superfluous(backup_folder(settings), settings.retention.backups)
     removed = done.counts | {
+        "orders_forgotten": forgotten.orders,
+        "order_documents": forgotten.documents,
+        "order_files": forgotten.files,
         "originals": _remove(originals, dry_run),
         "frames": _remove(_older(orphaned_frames(settings), old), dry_run),
         "backups": _remove(backups, dry_run),

@@ -20,8 +20,10 @@ from marketsync_dagster.ledger.alerts import Alert, Trouble
 from marketsync_dagster.ledger.imports import lost_imports
 from marketsync_dagster.ledger.plans import PlanRecord, plans
 from marketsync_dagster.ledger.states import OutletState, states_at
+from marketsync_dagster.stages import order_troubles
 from marketsync_dagster.stages.alerts import mask_targets
 from marketsync_dagster.stages.freshness import baseline, channel_sights, is_stale
+from marketsync_dagster.values.times import utcnow
 from marketsync_dagster.values.words import counted
 
 if TYPE_CHECKING:
@@ -29,7 +31,10 @@ if TYPE_CHECKING:
 
 POS_STAGES = ("pos_extract", "pos_catalog")
 PLATFORM_STAGES = ("products", "sku_mapping", "price_feed", "listings", "reconciliation")
-FAILURES = ("run_failed", "outlet_failed", "plan_held", "extract_changed", "import_lost")
+FAILURES = (
+    *("run_failed", "outlet_failed", "plan_held", "extract_changed", "import_lost"),
+    *order_troubles.KINDS,
+)
 """What the sensor `failure_alerts` looks for; `no_success` is the other one's."""
 _HELD = ("held", "held again", "rows held")
 _MANY = 100_000
@@ -296,7 +301,8 @@ def failures_now(project: Project, known: Sequence[Alert]) -> list[Trouble]:
     ids = [plan_in(alert.key) for alert in known]
     became = _plan_states(project, [one for one in ids if one])
     lost = of_imports(lost_imports(project.ledger), list(settings.accounts))
-    return [*of_plans(held, known, became), *of_states(states, waiting), *lost]
+    of_orders = order_troubles.order_troubles(project, utcnow())
+    return [*of_plans(held, known, became), *of_states(states, waiting), *lost, *of_orders]
 
 
 def failures_since(project: Project, since: str) -> tuple[list[Trouble], str]:
@@ -316,14 +322,20 @@ def failures_since(project: Project, since: str) -> tuple[list[Trouble], str]:
             )
         }
     found = []
+    of_orders: list[OutletState] = []
+    stages = order_troubles.order_states(project.settings)
     for row in rows:
+        bad = (row.stage, row.outlet, False, "failed", row.reason, row.next_step, {})
+        if row.stage in stages:
+            of_orders.append(OutletState(*bad, row.run_id))
+            continue
         platform = platform_of(row.stage)
         # what the guard held is told as that, for as long as it is held
         if row.outlet in project.settings.outlets and (
             (row.run_id, row.outlet, platform) not in held
         ):
-            bad = (row.stage, row.outlet, False, "failed", row.reason, row.next_step, {})
             found.append(_outlet_failed(OutletState(*bad, row.run_id), platform))
+    found += order_troubles.of_failures(of_orders)
     return found, rows[-1].at if rows else since
 
 

@@ -15,6 +15,7 @@ from datetime import timedelta
 
 from marketsync_dagster.config.settings import Account, Channel
 from marketsync_dagster.ledger import identity, plans, pushes, reconciliation
+from marketsync_dagster.ledger.open_orders import sold_at
 from marketsync_dagster.ledger.reconciliation import (
     DRIFT,
     NOT_APPLIED,
@@ -26,11 +27,12 @@ from marketsync_dagster.ledger.reconciliation import (
     Verdict,
 )
 from marketsync_dagster.platforms.base import ShownPrice
-from marketsync_dagster.platforms.registry import target_of_channel
+from marketsync_dagster.platforms.registry import order_capabilities_of, target_of_channel
 from marketsync_dagster.push.drift import (
     Rules,
     as_said,
     reason_of,
+    sold_since,
     verdict_of,
     what_differs,
     words,
@@ -42,13 +44,15 @@ from marketsync_dagster.stages.project import Numbers, Project, StageResult
 from marketsync_dagster.stages.shown import has_own_names, name_of, rules_of
 from marketsync_dagster.values.outcomes import ACKNOWLEDGED, PENDING, Disposition, Outcome
 from marketsync_dagster.values.redact import scrub
-from marketsync_dagster.values.times import to_iso, utcnow
+from marketsync_dagster.values.times import from_iso, to_iso, utcnow
 from marketsync_dagster.values.words import counted
 
 DRIFTED = "drift"
 """The state of an outlet whose platform shows something else."""
 NAMED = 3
 """Drifts that are named in an outlet's reason."""
+APPLYING = timedelta(hours=1)
+"""A platform may apply what it is told so long before it says so, at most."""
 VERDICTS = (VERIFIED, NOT_APPLIED, OVERWRITTEN)
 WITHOUT = ("in_flight", "pending", "not_acknowledged", "not_read")
 """Listings without a verdict: on their way, or told just now; going again anyway; refused, or never
@@ -132,8 +136,27 @@ class ChannelReading:
         """Whether all that pages say of a listing is what it was told; False if they say
         nothing."""
         return bool(entries) and not any(
-            what_differs(listing.ack, entry, self.rules) for entry in entries
+            what_differs(listing.ack, entry, self.rules) and not self.sold(listing, entry)
+            for entry in entries
         )
+
+    def sold(self, listing: Told, shown: ShownPrice) -> int:
+        """How many pieces fewer are shown than were told, where that is what was sold there since,
+        and nothing else differs; 0: it is not so."""
+        settings, account = self.project.settings, self.channel.account
+        sells = account in settings.order_sources()
+        if not sells or not what_differs(listing.ack, shown, self.rules):
+            return 0
+        if not order_capabilities_of(settings, account).keeps_stock:
+            return 0
+        if listing.ack_at is None:
+            return 0
+        acknowledged = from_iso(listing.ack_at)
+        # times of orders are whole seconds
+        told = (to_iso(acknowledged - APPLYING), to_iso(acknowledged.replace(microsecond=0)))
+        with self.project.ledger.read() as connection:
+            pieces = sold_at(connection, account, self.outlet, listing.sku, told)
+        return sold_since(listing.ack, shown, self.rules, pieces)
 
     def unmoved(self, some: Sequence[Told]) -> list[Told]:
         """What is worth a call: a listing that was told once more since gets no verdict."""
@@ -198,11 +221,16 @@ class ChannelReading:
             by_quantity=self.rules.by_quantity,
         )
         for told, shown in read:
-            verdict = verdict_of(told.ack, before.get(told.sku), shown, self.rules)
+            fewer = self.sold(told, shown)
+            verdict = (
+                VERIFIED if fewer else verdict_of(told.ack, before.get(told.sku), shown, self.rules)
+            )
             if verdict != VERIFIED and told.sku in pushing:
                 continue
             there = words_shown(shown, told.ack)
             reason = scrub(reason_of(told.ack, shown, self.rules))
+            if fewer:
+                reason = f"{fewer} fewer than it was told: so many were ordered there since"
             drift = None
             if verdict != VERIFIED and (self.feed is None or told.sku in self.feed):
                 message = f"read back: shows {there or f'nothing ({reason})'}"

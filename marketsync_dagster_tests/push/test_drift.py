@@ -13,6 +13,7 @@ from marketsync_dagster.push.drift import (
     Rules,
     as_said,
     reason_of,
+    sold_since,
     verdict_of,
     words,
     words_shown,
@@ -112,3 +113,27 @@ def test_words_say_the_quantity_that_was_told() -> None:
     assert words(Said(10750, "KES", "out_of_stock", 12), COUNTED) == "KES 107.50, out_of_stock, 0"
     assert words(Said(10750, "KES", "in_stock"), COUNTED) == "KES 107.50, in_stock, 3"
     assert words(Said(None, None, None)) == ""
+
+
+@pytest.mark.parametrize(
+    ("there", "sold", "fewer"),
+    [
+        (shown("107.50", quantity=9), {3}, 3),
+        (shown("107.50", quantity=9), {2, 3, 5}, 3),
+        (shown("107.50", quantity=9), {2}, 0),
+        (shown("107.50", quantity=9), set(), 0),
+        (shown("107.50", quantity=15), {3}, 0),
+        (shown("107.50", quantity=12), {3}, 0),
+        (shown("107.51", quantity=9), {3}, 0),
+        (shown("107.50", "USD", quantity=9), {3}, 0),
+        (shown("107.50", stock=OUT, quantity=0), {12}, 12),
+        (shown("107.50", stock=OUT, quantity=9), {3}, 0),
+        (shown("107.50"), {3}, 0),
+        (shown(None, quantity=9), {3}, 0),
+    ],
+)
+def test_fewer_pieces_are_explained_by_what_was_sold_and_by_nothing_else(
+    there: ShownPrice, sold: set[int], fewer: int
+) -> None:
+    assert sold_since(TOLD, there, COUNTED, sold) == fewer
+    assert sold_since(TOLD, there, BY_STATUS, sold) == 0
