@@ -198,7 +198,8 @@ after = {{name.partition(".")[0] for name in set(sys.modules) - before}}
 print("heavy:", sorted(after & set({HEAVY!r})))
 print(f"{{seconds:.2f}} s")
 """
-    run = loaded(code, write_config(tmp_path))
+    orders = "shops:\n  web: {folder: shop, outlet: kisumu}\n"
+    run = loaded(code, write_config(tmp_path, tail=orders))
     assert run.returncode == 0, run.stderr
     assert run.stdout.splitlines()[0] == "heavy: []"
     print(run.stdout)

@@ -118,8 +118,11 @@ def evaluations(
         )
 
 
-def raise_for(project: "Project", stages: Sequence[str], outlets: int | None = None) -> None:
-    """Make the run red, naming the outlets, if any failed at one of `stages` in this run."""
+def raise_for(
+    project: "Project", stages: Sequence[str], outlets: int | None = None, what: str = "outlet"
+) -> None:
+    """Make the run red, naming the outlets (or `what` fails there), if any failed at one of
+    `stages` in this run."""
     from marketsync_dagster.ledger.states import failures_at
 
     for stage in stages:
@@ -127,10 +130,12 @@ def raise_for(project: "Project", stages: Sequence[str], outlets: int | None = N
         if failures:
             of = f" of {outlets}" if outlets else ""
             named = "; ".join(
-                f"{outlet}: {reason}" + (f" ({next_step})" if next_step else "")
+                (f"{outlet}: " if outlet else "")
+                + reason
+                + (f" ({next_step})" if next_step else "")
                 for outlet, (reason, next_step) in failures.items()
             )
-            word = "outlet" if (outlets or len(failures)) == 1 else "outlets"
+            word = what if (outlets or len(failures)) == 1 else f"{what}s"
             raise dg.Failure(
                 f"{len(failures)}{of} {word} failed at {stage}: {named}", allow_retries=False
             )

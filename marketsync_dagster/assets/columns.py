@@ -65,6 +65,61 @@ RECONCILIATION = FrameColumns(
     ),
 )
 
+ORDERS = FrameColumns(
+    "orders",
+    (
+        Column("number", "str", "What people call the order"),
+        Column("external_id", "str", "The source's own id"),
+        Column("source", "str", "The account or shop that brought it"),
+        Column("state", "str", "What the source says, in our words"),
+        Column("raw_state", "str", "The source's own word"),
+        Column("created_at", "str", "When it was ordered, UTC"),
+        Column("updated_at", "str", "When the source changed it last, UTC"),
+    ),
+)
+
+ORDER_BOOK = FrameColumns(
+    "order_book",
+    (
+        Column("order_id", "str", "Our id of the order"),
+        Column("line_id", "str", "The source's id of the line"),
+        Column("outlet", "str", "The outlet that sold it; empty: not known"),
+        Column("sku", "str", "The till's own code; empty: not mapped, the order is held"),
+        Column("quantity", "int64", "Pieces that were ordered"),
+        Column("shipped", "int64", "Pieces that have left"),
+        Column("cancelled", "int64", "Pieces that are not to be sent"),
+        Column("total_minor", "int64", "What the line costs, in minor units"),
+        Column("state", "str", "Where the line stands"),
+        Column("remote_state", "str", "Where its source says that it stands"),
+    ),
+)
+
+FORWARDS = FrameColumns(
+    "forwards",
+    (
+        Column("number", "str", "Our number of the order at its destination", unique=True),
+        Column("order_id", "str", "Our id of the order"),
+        Column("outlet", "str", "The outlet whose lines they are"),
+        Column("state", "str", "pending, sent, acknowledged, done, refused, ..."),
+        Column("raw_status", "str", "The destination's own word"),
+        Column("external_id", "str", "The destination's own id"),
+        Column("attempt", "int64", "1, or more after one that failed"),
+        Column("message", "str", "The destination's words"),
+    ),
+)
+
+UPDATES = FrameColumns(
+    "updates",
+    (
+        Column("order_id", "str", "Our id of the order"),
+        Column("kind", "str", "accept, tracking, ship, parcel, cancel, refund"),
+        Column("state", "str", "waiting, intended, done, refused, unknown, ..."),
+        Column("attempts", "int64", "How often it was sent"),
+        Column("message", "str", "The source's words"),
+        Column("answered_at", "str", "When it was answered, UTC", nullable=True),
+    ),
+)
+
 
 def table_schema(frame: FrameColumns) -> dg.TableSchema:
     """The columns with type, meaning and rules."""

@@ -12,7 +12,13 @@ from marketsync_dagster.catalog.columns import FrameColumns
 from marketsync_dagster.config.settings import Settings
 
 OWNERS = ["team:retail-data"]
-TITLES = {"tracker_ke": "Tracker KE", "pasons": "Pasons", "mirakl": "Best Buy (Mirakl)"}
+TITLES = {
+    "tracker_ke": "Tracker KE",
+    "pasons": "Pasons",
+    "mirakl": "Best Buy (Mirakl)",
+    "own_shop": "the retailer's own shops",
+    "qikink": "Qikink",
+}
 
 
 def title(platform: str) -> str:

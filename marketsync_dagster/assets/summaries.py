@@ -49,7 +49,7 @@ class Check:
 
 def pos_checks() -> dg.AssetChecksDefinition:
     """The checks of the till's assets, in one step."""
-    return _step("pos_checks", checks_of_pos(), own_stages=["pos_catalog"])
+    return check_step("pos_checks", checks_of_pos(), own_stages=["pos_catalog"])
 
 
 def checks_of_pos() -> list[Check]:
@@ -87,7 +87,7 @@ def checks_of_pos() -> list[Check]:
 def platform_checks(platform: str) -> dg.AssetChecksDefinition:
     """The checks of one platform, in one step."""
     own = [f"{platform}_{part}" for part in ("products", "sku_mapping", "price_feed")]
-    return _step(f"{platform}_checks", checks_of_platform(platform), own_stages=own)
+    return check_step(f"{platform}_checks", checks_of_platform(platform), own_stages=own)
 
 
 def checks_of_platform(platform: str) -> list[Check]:
@@ -155,12 +155,15 @@ def reconciliation_checks(platform: str) -> dg.AssetChecksDefinition:
         lambda project: no_drift(project, platform),
     )
     stage = f"{platform}_reconciliation"
-    return _step(f"{stage}_checks", [check], own_stages=[stage])
+    return check_step(f"{stage}_checks", [check], own_stages=[stage])
 
 
-def _step(
-    name: str, checks: Sequence[Check], own_stages: Sequence[str]
+def check_step(
+    name: str, checks: Sequence[Check], own_stages: Sequence[str], what: str = "outlet"
 ) -> dg.AssetChecksDefinition:
+    """One step that answers these checks, and is red if anything failed at `own_stages`, where
+    each failure is of one `what`."""
+
     @dg.multi_asset_check(
         name=name,
         specs=[
@@ -181,6 +184,6 @@ def _step(
                 yield dg.AssetCheckResult(
                     asset_key=check.key, check_name=check.name, **told(finding)
                 )
-        raise_for(run, own_stages)
+        raise_for(run, own_stages, what=what)
 
     return step

@@ -5,28 +5,33 @@ told; the cursor only says how far the runs were looked at, and what the checks 
 """
 
 import json
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
 from marketsync_dagster.assets.findings import Finding, told
+from marketsync_dagster.assets.order_checks import ORDER_CHECKS, checks_of_orders
 from marketsync_dagster.assets.summaries import Check, checks_of_platform, checks_of_pos
 from marketsync_dagster.resources.boundary import guarded
 from marketsync_dagster.resources.project import ProjectResource
 
 if TYPE_CHECKING:
+    from marketsync_dagster.config.settings import Settings
     from marketsync_dagster.stages.alerts import Delivered
     from marketsync_dagster.stages.project import Project
     from marketsync_dagster.stages.troubles import Changes
 
-FAILURE_CHECKS = ("every_outlet", "guard", "runs")
+FAILURE_CHECKS = ("every_outlet", "guard", "runs", *ORDER_CHECKS)
 FRESHNESS_CHECKS = ("freshness",)
 
 
-def alert_sensors(jobs: Collection[str], platforms: Sequence[str]) -> list[dg.SensorDefinition]:
+def alert_sensors(jobs: Collection[str], settings: "Settings") -> list[dg.SensorDefinition]:
     """The sensors that tell people, and that keep the checks true while nothing runs."""
+    platforms = settings.platforms()
     checks = [*checks_of_pos(), *(c for name in platforms for c in checks_of_platform(name))]
+    if "fulfil_orders" in jobs:
+        checks += checks_of_orders(settings)
     return [
         _failure_alerts(set(jobs), [c for c in checks if c.name in FAILURE_CHECKS]),
         _freshness_alerts([c for c in checks if c.name in FRESHNESS_CHECKS]),

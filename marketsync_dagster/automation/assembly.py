@@ -13,6 +13,8 @@ import dagster as dg
 
 from marketsync_dagster.assets.checks import outlet_ok_check
 from marketsync_dagster.assets.listings import listings_asset
+from marketsync_dagster.assets.order_checks import order_checks, products_checks
+from marketsync_dagster.assets.orders import fulfiller_products, order_assets
 from marketsync_dagster.assets.platforms import platform_assets
 from marketsync_dagster.assets.pos import EXTRACT, pos_assets
 from marketsync_dagster.assets.reconciliation import reconciliation_asset
@@ -65,6 +67,13 @@ def build_definitions(
         if can.list_shown or can.read_prices:
             assets.append(reconciliation_asset(platform, partitions))
             checks.append(reconciliation_checks(platform))
+    of_orders = order_assets(settings, partitions)
+    assets += of_orders
+    checks += order_checks(settings, of_orders, partitions)
+    of_fulfillers = fulfiller_products(settings, partitions)
+    if of_fulfillers:
+        assets += of_fulfillers
+        checks.append(products_checks())
     jobs = [*asset_jobs(assets, platforms, capabilities), plan_job, connections_job, retention_job]
     resources: dict[str, Any] = {
         "project": ProjectResource(config=str(settings.file)),

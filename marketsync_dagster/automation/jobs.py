@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import dagster as dg
 
+from marketsync_dagster.assets.orders import ORDER_BOOK, PRODUCTS
 from marketsync_dagster.assets.pos import CATALOG, EXTRACT, REJECTS
 from marketsync_dagster.assets.specs import title
 from marketsync_dagster.resources.options import run_config
@@ -79,13 +80,15 @@ def asset_jobs(
         )
         for platform in platforms
     ]
-    if of("products"):
+    fulfillers = [key for key in keys if key == PRODUCTS]
+    if of("products") or fulfillers:
         jobs.append(
             job(
                 "product_sync",
                 [
                     *POS,
                     *of("products"),
+                    *fulfillers,
                     *theirs(by_barcode, "platform_catalog"),
                     *_mapping_of(of("products")),
                     *theirs(offering, "price_feed", "listings"),
@@ -114,7 +117,27 @@ def asset_jobs(
                 "acknowledged; what has drifted goes again with the next partial push.",
             )
         )
+    if ORDER_BOOK in keys:
+        pulls = [key for key in keys if key.path[0] == "orders" and _is_pulled(key)]
+        jobs += [
+            job(
+                "pull_orders",
+                [*pulls, ORDER_BOOK],
+                "Pulls new and changed orders from every account and shop that brings any, and "
+                "decides by rule. `limit` makes it a test.",
+            ),
+            job(
+                "fulfil_orders",
+                [key for key in keys if key.path[0] == "orders" and not _is_pulled(key)],
+                "Decides what is open, forwards what is accepted to Qikink and the tills, follows "
+                "it, and tells the sources what became of it.",
+            ),
+        ]
     return jobs
+
+
+def _is_pulled(key: dg.AssetKey) -> bool:
+    return key.path[-1].endswith("_orders")
 
 
 def _mapping_of(products: list[dg.AssetKey]) -> list[dg.AssetKey]:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from marketsync_dagster.config.accounts import QikinkAccount
 from marketsync_dagster.values.errors import MarketSyncError, UsageError
 
 if TYPE_CHECKING:
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
     import dagster as dg
 
     from marketsync_dagster.assets.running import Progress
+    from marketsync_dagster.config.settings import Settings
+    from marketsync_dagster.stages.order_waiting import Waiting
     from marketsync_dagster.stages.project import Project
 
 DONE, FAILED, HELD, BAD = 0, 1, 3, 4
 """Exit codes (DESIGN 9): done, error, something is held, bad outlets or refused rows."""
 
 HELD_STATES = ("held", "held again", "rows held")
+OF_ORDERS = ("pull_orders", "fulfil_orders")
 WITHOUT_OUTLETS = ("plan", "test_connections", "retention")
 
 
@@ -45,6 +49,8 @@ class RunReport:
     results: list[dict[str, Any]] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
     exit_code: int = DONE
+    waiting: Waiting | None = None
+    """Of a job of orders: what waits for people when it has ended."""
 
     @property
     def run_id(self) -> str:
@@ -107,6 +113,11 @@ def launch(
             errors += defects
             said += failures
     results = _results(project, run_ids)
+    waiting = None
+    if job in OF_ORDERS:
+        from marketsync_dagster.stages.order_waiting import waiting_now
+
+        waiting = waiting_now(project, outlets or every)
     if not success and not errors and all(result["ok"] for result in results):
         errors = said  # a step without outlets, such as the test of the connections
     return RunReport(
@@ -115,22 +126,44 @@ def launch(
         success=success,
         results=results,
         errors=errors,
-        exit_code=exit_code(success, results, errors),
+        exit_code=exit_code(success, results, errors, held=bool(waiting and waiting.words)),
+        waiting=waiting,
     )
 
 
-def exit_code(success: bool, results: Sequence[Mapping[str, Any]], errors: Sequence[str]) -> int:
-    """The one word of a run for a script: errors first, then bad outlets, then what is held."""
+def exit_code(
+    success: bool,
+    results: Sequence[Mapping[str, Any]],
+    errors: Sequence[str],
+    *,
+    held: bool = False,
+) -> int:
+    """The one word of a run for a script: errors first, then bad outlets, then what is held.
+    `held`: something waits for people, whatever the results say."""
     if errors:
         return FAILED
-    held = [result for result in results if result["state"] in HELD_STATES]
+    waits = [r for r in results if r["state"] in HELD_STATES or _waits_for_people(r)]
     bad = [r for r in results if not r["ok"] and r["state"] not in HELD_STATES]
-    refused = any(result["numbers"].get("refused") for result in results)
-    if bad or refused:
+    if bad or any(_refused(result) for result in results):
         return BAD
-    if held:
+    if waits or held:
         return HELD
     return DONE if success else FAILED
+
+
+def _refused(result: Mapping[str, Any]) -> bool:
+    """Whether something of a stage was refused. Orders that we refuse by rule are decided; what
+    failed of orders was refused by a destination or a source, or cannot be read."""
+    of_orders = result.get("stage", "").startswith("orders_")
+    return bool(result["numbers"].get("failed" if of_orders else "refused"))
+
+
+def _waits_for_people(result: Mapping[str, Any]) -> bool:
+    """Whether orders of an outlet are held, or asked about."""
+    numbers = result["numbers"]
+    return result.get("stage") == "orders_order_book" and any(
+        numbers.get(name) for name in ("held", "tasks")
+    )
 
 
 def _check_words(
@@ -271,10 +304,12 @@ def _results(project: Project, run_ids: Sequence[str]) -> list[dict[str, Any]]:
     from marketsync_dagster.ledger.states import failures_at, states_at
 
     found: list[dict[str, Any]] = []
+    sources = project.settings.order_sources()
     for stage in stages(project):
         states = states_at(project.ledger, stage)
         known = set()
-        for outlet in (*project.settings.outlets, ""):  # a platform's catalog has no outlet
+        # a platform's catalog has no outlet, and what is pulled is of a source
+        for outlet in dict.fromkeys((*project.settings.outlets, *sources, "")):
             state = states.get(outlet)
             if state is None or state.run_id not in run_ids:
                 continue
@@ -318,4 +353,17 @@ def stages(project: Project) -> list[str]:
                 "reconciliation",
             )
         ]
-    return names
+    if any(isinstance(one, QikinkAccount) for one in project.settings.accounts.values()):
+        names.append("qikink_products")
+    return [*names, *order_stages(project.settings)]
+
+
+def order_stages(settings: Settings) -> list[str]:
+    """The stages of orders, in the order of the lineage; of those that nothing is at there are no
+    states."""
+    platforms = settings.order_platforms()
+    return [
+        *(f"orders_{platform}_orders" for platform in platforms),
+        *("orders_order_book", "orders_qikink_fulfilments", "orders_pos_drops"),
+        *(f"orders_{platform}_updates" for platform in platforms),
+    ]

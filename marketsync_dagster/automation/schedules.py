@@ -35,6 +35,8 @@ PLANNED: list[tuple[str, str, dict[str, object], str]] = [
         {"mode": "partial", "fields": ["offer"]},
         "New and changed products",
     ),
+    ("orders", "pull_orders", {}, "New and changed orders"),
+    ("fulfil", "fulfil_orders", {}, "Orders that are to be decided, forwarded or told back"),
     ("mappings", "refresh_mappings", {}, "What the platforms list, and the mapping"),
     ("reconcile", "reconcile", {}, "What the platforms show, against what they acknowledged"),
     ("connections", "test_connections", {}, "The credentials of every account"),

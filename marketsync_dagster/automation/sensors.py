@@ -21,6 +21,7 @@ from marketsync_dagster.automation.cores import (
     pending_retries,
     remembered,
 )
+from marketsync_dagster.automation.order_sensor import pending_orders_sensor
 from marketsync_dagster.automation.partitions import range_tags
 from marketsync_dagster.automation.schedules import active_run
 from marketsync_dagster.automation.sights import Looking
@@ -40,7 +41,9 @@ def sensors(settings: Settings, jobs: Mapping[str, Any]) -> list[dg.SensorDefini
     pushes = [name for name in jobs if name.startswith("push_")]
     if pushes:
         made.append(_pending_retries([jobs[name] for name in pushes]))
-    return [*made, *alert_sensors(jobs, settings.platforms())]
+    if "fulfil_orders" in jobs:
+        made.append(pending_orders_sensor(jobs["fulfil_orders"], jobs["pull_orders"]))
+    return [*made, *alert_sensors(jobs, settings)]
 
 
 def _new_extract() -> dg.SensorDefinition:

@@ -41,7 +41,10 @@ class What(Enum):
     stock = "stock"
 
 
-LIMIT = "A test run: at most this many rows of each channel; the rest is left out."
+LIMIT = (
+    "A test run: at most this many rows of each channel, or orders of each source and destination; "
+    "the rest is left out."
+)
 FIELDS = (
     "Only the price, the stock, or offers that are new or changed otherwise; what is not named "
     "stays as the platform shows it. Empty: all of it."
@@ -74,6 +77,15 @@ class RunOptions(dg.ConfigurableResource[None]):
     skus: list[str] = Field(default=[], description="Only these SKUs; empty: all.")
     limit: int | None = Field(default=None, description=LIMIT)
     fields: list[What] = Field(default=[], description=FIELDS)
+    since: str = Field(
+        default="",
+        description="Pull orders that changed since this time: 3d, 2026-11-20, '2026-11-20 18:00' "
+        "(by the clock of defaults.timezone), 2026-11-20T18:00+03:00; empty: since the last pull.",
+    )
+    order_states: list[str] = Field(
+        default=[],
+        description="Pull only orders in these states (new, shipped, SHIPPING, ...); empty: all.",
+    )
     force_older: bool = Field(
         default=False, description="Take an extract although a newer one was taken before."
     )
@@ -95,6 +107,15 @@ class RunOptions(dg.ConfigurableResource[None]):
             schedule=tags.get(SCHEDULE_TAG, ""),
             account=tags.get(ACCOUNT_TAG, ""),
         )
+
+    def pull_since(self, zone: str) -> str:
+        """`since` as the ledger writes times; UsageError for what is no time, or is to come."""
+        from marketsync_dagster.values.moments import past_moment
+        from marketsync_dagster.values.times import to_iso, utcnow
+
+        if not self.since.strip():
+            return ""
+        return to_iso(past_moment(self.since, zone, utcnow(), "since"))
 
     def force(self) -> "Force | None":
         """Who forces an older extract, and why; MarketSyncError if one of the two is missing."""

@@ -192,3 +192,29 @@ def test_the_exit_code_says_the_worst(
         {"state": state, "ok": ok, "numbers": {"refused": refused}} for state, ok, refused in states
     ]
     assert exit_code(success, results, errors) == code
+
+
+def test_what_waits_for_people_when_a_run_ends_is_held_though_every_stage_was_done() -> None:
+    assert exit_code(True, [], [], held=True) == 3
+    assert exit_code(True, [{"state": "failed", "ok": False, "numbers": {}}], [], held=True) == 4
+
+
+@pytest.mark.parametrize(
+    ("stage", "numbers", "code"),
+    [
+        ("orders_order_book", {"refused": 7, "delivered": 2}, 0),  # by rule, and long ago
+        ("orders_order_book", {"held": 1}, 3),
+        ("orders_order_book", {"tasks": 1}, 3),
+        ("orders_order_book", {"held": 1, "failed": 1}, 4),
+        ("orders_mirakl_orders", {"failed": 1, "created": 9}, 4),  # a document cannot be read
+        ("orders_qikink_fulfilments", {"sync_pending": 3, "waiting": 3}, 0),
+        ("orders_mirakl_updates", {"told": 2}, 0),
+    ],
+)
+def test_orders_that_wait_for_people_are_held_and_what_failed_of_them_is_bad(
+    stage: str, numbers: dict[str, int], code: int
+) -> None:
+    assert (
+        exit_code(True, [{"stage": stage, "state": "done", "ok": True, "numbers": numbers}], [])
+        == code
+    )

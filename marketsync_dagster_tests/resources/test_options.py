@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
 from marketsync_dagster.push.plan import PlanOptions
 from marketsync_dagster.resources.options import Mode, RunOptions, What, run_config
 from marketsync_dagster.values.errors import UsageError
+from marketsync_dagster.values.times import from_iso, utcnow
 
 
 def test_a_run_without_configuration_means_make_it_right() -> None:
@@ -75,3 +78,18 @@ def test_the_run_configuration_says_only_what_was_asked() -> None:
     assert run_config(mode="partial", skus=[], limit=None) == {
         "resources": {"options": {"config": {"mode": "partial"}}}
     }
+
+
+def test_pulls_begin_where_people_say_by_their_own_clock() -> None:
+    def since(text: str) -> str:
+        return RunOptions(since=text).pull_since("Africa/Nairobi")
+
+    assert since("") == ""
+    assert since("2026-01-20") == "2026-01-19T21:00:00.000Z"
+    assert since("2026-01-20T10:00:00") == "2026-01-20T07:00:00.000Z"
+    assert since("2026-01-20T10:00:00Z") == since(since("2026-01-20T10:00:00Z"))
+    ago = utcnow() - from_iso(since("3d")) - timedelta(days=3)
+    assert abs(ago) < timedelta(minutes=5)
+    for wrong in ("yesterdayish", "2026-02-30", "2999-01-01"):
+        with pytest.raises(UsageError, match="since"):
+            since(wrong)
