@@ -48,7 +48,7 @@ class What(StrEnum):
     stock = "stock"
 
 
-LIMIT = "At most so many rows of each channel."
+LIMIT = "At most so many rows of each channel, or orders of each source."
 FIELD = "Only the price, the stock, or offers that are new or changed otherwise; may be repeated."
 
 

@@ -16,7 +16,7 @@ from marketsync_dagster.config.load import display, load_settings
 from marketsync_dagster.config.outlets import ExtractSettings
 from marketsync_dagster.config.problems import At, ConfigMistakes, Mistake, path_text
 from marketsync_dagster.config.secrets import references
-from marketsync_dagster.config.settings import MiraklAccount, Settings
+from marketsync_dagster.config.settings import MiraklAccount, QikinkAccount, Route, Settings
 from marketsync_dagster.config.yaml_file import Document, read_yaml
 from marketsync_dagster.values.errors import ExtractError, MarketSyncError
 
@@ -66,6 +66,11 @@ def check_configuration() -> Report:
         f"{report.file} is valid: {counted(len(settings.outlets), 'outlet')}, "
         f"{counted(len(settings.accounts), 'account')}, "
         f"{counted(len(settings.channels), 'channel')} on {platforms}"
+        + "".join(
+            f", {counted(len(there), what)}"
+            for what, there in (("shop", settings.shops), ("route", settings.routes))
+            if there
+        )
     )
     return report
 
@@ -206,12 +211,35 @@ def _channels(settings: Settings) -> Found:
             line = channel_line(settings, outlet)
             message = f"no channel shows this outlet (below `channels`: {line})"
             yield "warning", ("outlets", outlet), message
-    used = {channel.account for channel in settings.channels}
-    for account in settings.accounts:
-        if account not in used:
-            yield "warning", ("accounts", account), "no channel uses this account"
-    if settings.routes:
-        yield "warning", ("routes",), "orders are not routed yet: this has no effect"
+    used = {channel.account for channel in settings.channels} | settings.order_sources().keys()
+    for name, account in settings.accounts.items():
+        if isinstance(account, QikinkAccount):
+            yield from _qikink(settings, name, account)
+        elif name not in used:
+            yield "warning", ("accounts", name), "no channel uses this account"
+    for index, route in enumerate(settings.routes):
+        before = next((n for n in range(index) if _takes_all(settings.routes[n], route)), None)
+        if before is not None:
+            message = f"routes[{before}] takes every line that this one could: it has no effect"
+            yield "warning", ("routes", index), message
+
+
+def _takes_all(first: Route, later: Route) -> bool:
+    """Whether nothing is left for a later route: the first one asks for no more than it does."""
+    conditions = set(Route.model_fields) - {"to"}
+    default = Route(to=first.to)
+    return all(
+        getattr(first, name) in (getattr(default, name), getattr(later, name))
+        for name in conditions
+    )
+
+
+def _qikink(settings: Settings, name: str, account: QikinkAccount) -> Found:
+    if not account.products and all(route.to != name for route in settings.routes):
+        yield "warning", ("accounts", name), "no route sends orders to this account"
+    if account.products and account.profile == "real":
+        message = "profile real takes no products: this has no effect"
+        yield "warning", ("accounts", name, "products"), message
 
 
 def _schedules(settings: Settings) -> Found:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import os
 import shutil
 import time
@@ -26,6 +27,7 @@ from marketsync_dagster.values.errors import ConfigError
 from marketsync_dagster.values.outcomes import Disposition, Outcome
 
 if TYPE_CHECKING:
+    from marketsync_dagster.cli.demo_orders import OrderProof
     from marketsync_dagster.config.settings import Channel, Settings
     from marketsync_dagster.stages.project import Project
 
@@ -46,6 +48,11 @@ class Shown:
     expected: int
     equal: int
     first_difference: str = ""
+
+    @property
+    def right(self) -> bool:
+        """Whether it shows the whole feed, and there is one."""
+        return self.equal == self.expected > 0
 
 
 def demo(
@@ -78,6 +85,9 @@ def demo(
             job = f"push_{platform}"
             reports.append(_run(project, job, {"mode": "partial", "skus": skus}, as_json))
         reports.append(_run(project, "partial_sync", {}, as_json))
+        orders = _orders(project, url, reports, as_json)
+        if orders:  # what they have sold is taken off everywhere
+            reports.append(_run(project, "partial_sync", {}, as_json))
         state = children.control(url, "GET", "/state")
         faults = children.control(url, "GET", "/scenarios")["scenarios"]
         shown = [
@@ -86,27 +96,50 @@ def demo(
             for channel in project.settings.channels_of(platform).values()
         ]
     seconds = round(time.monotonic() - started, 1)
-    right = all(one.equal == one.expected > 0 for one in shown)
+    right = all(one.right for one in shown)
+    right = right and all(one.ok for one in orders)
     if as_json:
         print_json(
             {
                 "ok": right,
                 "seconds": seconds,
                 "channels": [vars(one) for one in shown],
+                "orders": [vars(one) | {"ok": one.ok} for one in orders],
                 "runs": [report.results for report in reports],
                 "faults": faults,
             }
         )
         return DONE if right else ERROR
     _print(reports, shown, faults)
+    for one in orders:
+        say(f"orders: {one.what}: {one.found} of {one.expected}" + ("" if one.ok else ": FAILED"))
+    if not right:
+        wrong = [f"{one.outlet} on {one.platform}" for one in shown if not one.right]
+        wrong += [f"orders: {one.what}" for one in orders if not one.ok]
+        say(f"FAILED: {'; '.join(wrong)}")
     note(f"{seconds} s; next: marketsync plan, marketsync history, make dev")
     return DONE if right else ERROR
+
+
+def _orders(project: Project, url: str, reports: list[Any], silent: bool) -> list[OrderProof]:
+    """Orders go their way, where anybody brings some."""
+    from marketsync_dagster.cli import children
+    from marketsync_dagster.cli.demo_orders import show_orders
+
+    if not project.settings.order_sources():
+        return []
+
+    def run(job: str) -> None:
+        reports.append(_run(project, job, {}, silent))
+
+    return show_orders(project, run, functools.partial(children.control, url))
 
 
 def _begin() -> Settings:
     """The configuration, everything that earlier demos kept for it removed."""
     from marketsync_dagster.automation.dagster_home import prepare_dagster_home
     from marketsync_dagster.cli.children import running_sandbox
+    from marketsync_dagster.cli.demo_orders import clear_folders
     from marketsync_dagster.cli.demo_values import is_local, set_demo_secrets
     from marketsync_dagster.cli.session import settings as load
     from marketsync_dagster.ledger.urls import VARIABLE, is_postgres
@@ -136,6 +169,7 @@ def _begin() -> Settings:
             path.unlink(missing_ok=True)
     prepare_dagster_home(settings)
     set_demo_secrets(settings)
+    clear_folders(settings)
     return settings
 
 
@@ -218,7 +252,8 @@ def _compare(project: Project, platform: str, channel: Channel, state: dict[str,
         if there and Decimal(there["price"]) == wanted and _same_stock(there, stock):
             result.equal += 1
         elif not result.first_difference:
-            result.first_difference = f"{item}: feed {wanted} {stock}, platform {there}"
+            seen = f"{there['price']} {there['stock_status']}" if there else "nothing"
+            result.first_difference = f"{item}: feed {wanted} {stock}, platform {seen}"
     return result
 
 
@@ -268,6 +303,6 @@ def _print(reports: list[Any], shown: list[Shown], faults: list[dict[str, Any]])
         say(f"planted: {fault['action']['kind']} on {fault['channel']}, met {met}")
     for one in shown:
         proof = f"platform shows = feed: {one.equal:,} of {one.expected:,}"
-        say(f"{one.outlet} on {one.platform}: {proof}")
+        say(f"{one.outlet} on {one.platform}: {proof}" + ("" if one.right else ": FAILED"))
         if one.first_difference:
             say(f"  {one.first_difference}")

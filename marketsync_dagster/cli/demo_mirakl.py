@@ -23,6 +23,7 @@ CALLS = {
     "STO01": "stock",
     "STO02": "stock_status",
     "STO03": "stock_report",
+    "OR11": "orders",
 }
 """Mirakl's name of a call -> the family in `calls` that paces it."""
 
@@ -44,6 +45,9 @@ def mirakl_shop(
         "price_import": account.price_import,
         "stock_import": account.stock_import,
         "max_offers": account.batch,
+        "debit_delay_s": 0,
+        "partial_acceptance": account.partial_acceptance,
+        "multi_shipment": account.several_parcels,
     }
 
 

@@ -17,7 +17,13 @@ from urllib.parse import urlsplit
 from marketsync_dagster.cli.demo_mirakl import mirakl_products, mirakl_shop
 from marketsync_dagster.cli.demo_stores import pasons_stores
 from marketsync_dagster.config.secrets import references
-from marketsync_dagster.config.settings import MiraklAccount, SecretRef, Settings, TrackerAccount
+from marketsync_dagster.config.settings import (
+    MiraklAccount,
+    QikinkAccount,
+    SecretRef,
+    Settings,
+    TrackerAccount,
+)
 from marketsync_dagster.values.errors import ExtractError
 
 NEW_SHARE = 10
@@ -62,6 +68,9 @@ def _fakes(settings: Settings) -> dict[str, str]:
                 found[str(account.api_secret)] = f"sk_secret_example_{short}"
         elif isinstance(account, MiraklAccount):
             found[str(account.api_key)] = f"mirakl_example_{short}"
+        elif isinstance(account, QikinkAccount):
+            found[str(account.client_id)] = f"qikink_example_{short}"
+            found[str(account.client_secret)] = f"qikink_secret_example_{short}"
         elif account.auth.key is not None:
             found[str(account.auth.key)] = f"pasons_example_{short}"
             if account.auth.secret is not None:
@@ -78,7 +87,7 @@ def set_demo_secrets(settings: Settings) -> list[str]:
 
 def sandbox_seed(settings: Settings) -> dict[str, Any]:
     """What the sandbox is to know: `{"tracker_ke": {accounts, products}, "pasons": {stores},
-    "mirakl": {shops, products}}`.
+    "mirakl": {shops, products}, "qikink": {accounts}}`.
 
     The products are those of the outlets' newest extracts that have a barcode, but for one in
     ten, and those of the mapping files. An extract that cannot be read gives none.
@@ -90,6 +99,7 @@ def sandbox_seed(settings: Settings) -> dict[str, Any]:
     tracker: list[dict[str, Any]] = []
     stores: list[dict[str, Any]] = []
     shops: list[dict[str, Any]] = []
+    clients: list[dict[str, Any]] = []
     rows = functools.cache(lambda outlet: _rows(settings, outlet))
     for name, account in settings.accounts.items():
         if not is_local(account.base_url):
@@ -98,6 +108,8 @@ def sandbox_seed(settings: Settings) -> dict[str, Any]:
             tracker.append(_tracker_account(name, account, fakes))
         elif isinstance(account, MiraklAccount):
             shops.append(mirakl_shop(name, account, settings, fakes))
+        elif isinstance(account, QikinkAccount):
+            clients.append(_qikink_client(account, fakes))
         else:
             stores += pasons_stores(name, account, settings, fakes)
     products = _products(settings, rows) if tracker else []
@@ -112,6 +124,7 @@ def sandbox_seed(settings: Settings) -> dict[str, Any]:
             "shops": shops,
             "products": mirakl_products(settings, rows, _is_new) if shops else [],
         },
+        "qikink": {"accounts": clients},
     }
 
 
@@ -128,6 +141,16 @@ def _tracker_account(name: str, account: TrackerAccount, fakes: dict[str, str]) 
     if account.api_secret is not None:
         seed["api_secret"] = fakes[str(account.api_secret)]
     return seed
+
+
+def _qikink_client(account: QikinkAccount, fakes: dict[str, str]) -> dict[str, Any]:
+    return {
+        "client_id": fakes[str(account.client_id)],
+        "client_secret": fakes[str(account.client_secret)],
+        "profile": account.profile,
+        "per_minute": account.quota.per_minute,
+        **({"signing": account.signing} if account.profile == "spec" else {}),
+    }
 
 
 def _is_new(barcode: str) -> bool:

@@ -63,7 +63,8 @@ def _look(
         return [lines.configuration([error.message], [], "")]
     first = _configuration()  # again: a running sandbox's secrets are set by now
     if platform is not None:
-        names.platform_of(settings, platform)
+        known = [*settings.platforms(), *(one.platform for one in settings.accounts.values())]
+        names.one_of("platform", platform, dict.fromkeys(known))
     from marketsync_dagster.automation.health import health
     from marketsync_dagster.ledger.urls import is_postgres
     from marketsync_dagster.stages.doctor import paths

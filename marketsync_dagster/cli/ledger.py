@@ -13,6 +13,7 @@ import typer
 
 from marketsync_dagster.cli.output import DONE, ERROR, note, print_json, progress, say, table
 from marketsync_dagster.values.errors import UsageError
+from marketsync_dagster.values.words import counted
 
 if TYPE_CHECKING:
     from marketsync_dagster.config.settings import Settings
@@ -121,6 +122,8 @@ def restore(
     steps = ["marketsync plan", "marketsync run partial_sync --all"]
     if done.tables.get("credential"):
         steps.insert(0, "marketsync secrets list")
+    if done.tables.get("orders"):
+        steps += ["marketsync run pull_orders", "marketsync run fulfil_orders"]
     if as_json:
         print_json(asdict(done) | {"moved": moved, "next_steps": steps})
         return DONE
@@ -134,6 +137,9 @@ def restore(
             f"what was pushed after the backup is not known: {done.unknown:,} listings are sent "
             "once more, through the guard; plans that waited for a decision are made anew"
         )
+    if done.looked_up:
+        what = counted(done.looked_up, "thing")
+        say(f"{what} of orders may have been done since: looked up before anything goes again")
     for step in steps:
         say(f"next: {step}")
     return DONE

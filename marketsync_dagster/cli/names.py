@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 _SHOWN = 12
 
 
-def one_of(kind: str, given: str, known: Collection[str]) -> str:
+def one_of(kind: str, given: str, known: Collection[str], next_step: str = "") -> str:
     """`given` if it is known; UsageError that names the closest, or all, otherwise."""
     if given in known:
         return given
@@ -30,7 +30,7 @@ def one_of(kind: str, given: str, known: Collection[str]) -> str:
         hint = f"one of: {', '.join(known)}"
     else:
         hint = f"there are {len(known)}, none of them like it" if known else "there is none"
-    raise UsageError(f"unknown {kind} {given!r} ({hint})")
+    raise UsageError(f"unknown {kind} {given!r} ({hint})", next_step)
 
 
 def currency_of(given: str) -> str:

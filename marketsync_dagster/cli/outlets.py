@@ -353,7 +353,8 @@ def _show(report: _Report, dry_run: bool, as_json: bool) -> None:
 
 def channel_line(settings: Settings, outlet: str) -> str:
     """A channel as it may be written below `channels`; the name in quotes: `28` is a number."""
-    used = {channel.account for channel in settings.channels}
+    # an account that fulfils orders lists nothing
+    used = {channel.account for channel in settings.channels}.union(settings.destinations())
     free = ((name, one) for name, one in settings.accounts.items() if name not in used)
     # an account that has its outlet already is rarely another one's too
     account, said = next(free, ("NAME", None))

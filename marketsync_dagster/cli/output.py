@@ -16,16 +16,16 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from marketsync_dagster.values.cells import UNSEEN
 from marketsync_dagster.values.redact import scrub
 from marketsync_dagster.values.words import counted
 
 DONE, ERROR, CHANGES, HELD, FINISHED_WITH_FAULTS, USAGE, INTERRUPTED = 0, 1, 2, 3, 4, 64, 130
 """The exit codes of every command (DESIGN 9); 130 after Ctrl-C, as shells expect."""
 
-_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 _PATIENCE_S = 1.5
 _WIDE = 100_000  # a pipe has no width; nothing is wrapped or cut for it
-_PLURALS = ("rows", "duplicates", "listings", "calls")
+_PLURALS = ("rows", "duplicates", "listings", "tasks", "calls")
 _FREE_WIDTH = 20
 _LINE = 100
 
@@ -33,7 +33,12 @@ _LINE = 100
 def clean(value: object) -> str:
     """A value as a line may show it: no secret, no control character that moves the cursor."""
     text = "" if value is None else str(value)
-    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", scrub(text))
+    return UNSEEN.sub(_spelled, scrub(text))
+
+
+def _spelled(match: re.Match[str]) -> str:
+    code = ord(match[0])
+    return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}"
 
 
 def say(*lines: str) -> None:
@@ -51,7 +56,9 @@ def note(*lines: str) -> None:
 def print_json(data: object) -> None:
     """One JSON document on stdout: UTF-8, in the order in which it was made."""
     text = json.dumps(data, ensure_ascii=False, indent=2, default=str, allow_nan=False)
-    print(scrub(text), file=sys.stdout)
+    # what json does not escape by itself, and a terminal would obey
+    text = UNSEEN.sub(lambda match: f"\\u{ord(match[0]):04x}", scrub(text))
+    print(text, file=sys.stdout)
 
 
 def table(

@@ -212,7 +212,7 @@ def _end(
     settings: Settings, outlet: str | None, until: str | None, lasting: str | None, now: datetime
 ) -> datetime | None:
     """When the pause of an outlet ends, by its own clock."""
-    from marketsync_dagster.cli.moments import duration, moment
+    from marketsync_dagster.values.moments import duration, moment
 
     if lasting is not None:
         return now + duration(lasting)

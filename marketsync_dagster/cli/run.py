@@ -33,11 +33,15 @@ if TYPE_CHECKING:
 _NUMBERS = (
     "rows sent applied accepted_async accepted_unverified refused retryable unknown auth_failed "
     "unsupported held unmapped unchanged deselected rejected duplicates "
-    "listings verified not_applied overwritten unknown_to_us in_flight pending not_read calls"
+    "created updated failed unreadable forwarded sync_pending told shipped cancelled tasks "
+    "left_out listings verified not_applied overwritten unknown_to_us in_flight pending not_read "
+    "calls"
 ).split()
 
+STATES_STEP = "`marketsync orders states` shows them all"
 
 _PLAIN = ("done", "unchanged")
+_OF_ORDERS = ("pull_orders", "fulfil_orders")
 _PUSHES_NOTHING = ("refresh_mappings", "test_connections", "retention", "reconcile")
 _OF_ONE_PLATFORM = ("reconcile",)
 """Jobs that may be about one platform alone; pushes have a job for each."""
@@ -55,6 +59,7 @@ def job_names(settings: Settings) -> list[str]:
     return [
         *("full_sync", "partial_sync", "stock_sync", "product_sync", "refresh_mappings"),
         *pushes,
+        *(_OF_ORDERS if settings.order_sources() else ()),
         "reconcile",
         "test_connections",
         "retention",
@@ -74,6 +79,15 @@ def run(
     sku: Annotated[list[str] | None, typer.Option(help="Only this SKU; may be repeated.")] = None,
     limit: Annotated[int | None, typer.Option(min=1, max=10_000_000, help=LIMIT)] = None,
     field: Annotated[list[What] | None, typer.Option(help=FIELD)] = None,
+    since: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="TIME", help="pull_orders: what changed since 2026-11-20, or 3d ago."
+        ),
+    ] = None,
+    state: Annotated[
+        list[str] | None, typer.Option(help="pull_orders: only orders in this state; repeatable.")
+    ] = None,
     force_older: Annotated[
         bool, typer.Option("--force-older", help="Take an older extract after a newer one.")
     ] = False,
@@ -93,22 +107,23 @@ def run(
     skus = names.skus_of(sku)
     fields = [what.value for what in dict.fromkeys(field or ())]
     asked = asked_for(skus, limit, fields)
-    if asked and job in _PUSHES_NOTHING:
-        raise UsageError(f"{job} pushes nothing: {asked} has no meaning for it")
+    _check_asked(job, asked, rows=bool(skus or fields), pulls=bool(since or state))
     if by is not None and not by.strip():
         raise UsageError("--by is empty", "--by 'Jane Doe'")
+    for word in state or ():
+        names.one_of("state", word.strip().casefold(), _states(settings), STATES_STEP)
     who = by.strip() if by else names.user()
     if force_older and not reason.strip():
         raise UsageError("--force-older needs a reason", "--reason 'the newer one was wrong'")
-    options: dict[str, Any] = {"created_by": who}
-    if mode is not None:
-        options["mode"] = mode.value
-    if skus:
-        options["skus"] = skus
-    if limit is not None:
-        options["limit"] = limit
-    if fields:
-        options["fields"] = fields
+    said = {
+        "mode": mode.value if mode is not None else None,
+        "skus": skus,
+        "limit": limit,
+        "fields": fields,
+        "since": _since(settings, since) if since is not None else None,
+        "order_states": list(dict.fromkeys(state or ())),
+    }
+    options: dict[str, Any] = {"created_by": who, **{k: v for k, v in said.items() if v}}
     if force_older:
         options |= {"force_older": True, "by": who, "reason": reason.strip()}
     with opened(who, settings) as project:
@@ -125,12 +140,13 @@ def run(
             {
                 "run_id": report.run_id,
                 "job": job,
-                "success": report.success and report.exit_code == DONE,
+                "success": report.success and report.exit_code in _good_ends(job),
                 "results": report.results,
                 "errors": report.errors,
                 "not_sent": [asdict(one) for one in unsent],
                 "left_out": {**left, "because": asked, "next_step": rest} if asked else None,
                 "exit_code": report.exit_code,
+                **({"waiting": asdict(report.waiting)} if report.waiting else {}),
             }
         )
     else:
@@ -141,12 +157,52 @@ def run(
                 say(f"  next: {one.next_step}")
         words = [counted(number, what.removesuffix("s")) for what, number in left.items() if number]
         if words:
-            say(f"not sent this time ({asked}): {', '.join(words)}", f"  next: {rest}")
+            verb = "kept" if job == "pull_orders" else "sent"
+            say(f"not {verb} this time ({asked}): {', '.join(words)}", f"  next: {rest}")
     return report.exit_code
 
 
+def _good_ends(job: str) -> tuple[int, ...]:
+    """Exit codes of runs that did all they had to: that orders wait for people is daily work."""
+    return (DONE, HELD) if job in _OF_ORDERS else (DONE,)
+
+
+def _check_asked(job: str, asked: str, *, rows: bool, pulls: bool) -> None:
+    """UsageError for options that have no meaning for a job: `rows` of listings, or what is
+    pulled."""
+    if job in _OF_ORDERS and rows:
+        raise UsageError(f"{job} is about whole orders: {asked} has no meaning for it")
+    if pulls and job != "pull_orders":
+        raise UsageError(f"{job} pulls no orders: --from and --state have no meaning for it")
+    if asked and job in _PUSHES_NOTHING:
+        raise UsageError(f"{job} pushes nothing: {asked} has no meaning for it")
+
+
+def _states(settings: Settings) -> list[str]:
+    """Words for states that orders may be pulled by: ours, and those of their platforms."""
+    from marketsync_dagster.platforms.mirakl.order_reading import STATES as OF_MIRAKL
+    from marketsync_dagster.platforms.own_shop.reading import STATES as OF_SHOPS
+    from marketsync_dagster.values.order_states import OrderState
+
+    theirs = {"mirakl": OF_MIRAKL, "own_shop": OF_SHOPS}
+    words = [state.value for state in OrderState]
+    for platform in settings.order_platforms():
+        words += [word.casefold() for word in theirs.get(platform, ()) if word]
+    return list(dict.fromkeys(words))
+
+
+def _since(settings: Settings, text: str) -> str:
+    """The moment that --from means, as the ledger writes times."""
+    from marketsync_dagster.values.moments import past_moment
+    from marketsync_dagster.values.times import to_iso, utcnow
+
+    return to_iso(past_moment(text, settings.defaults.timezone, utcnow()))
+
+
 def _pushed_by(settings: Settings, job: str) -> list[str]:
-    """The platforms that a job is about: a push of one, else all."""
+    """The platforms that a job is about: a push of one, else all; none where it pushes nothing."""
+    if job in _OF_ORDERS:
+        return []
     name = job.removeprefix("push_")
     return [name] if name != job else settings.platforms()
 
@@ -182,7 +238,13 @@ def left_out(report: RunReport) -> dict[str, int]:
         there = (one.get("numbers", {}) for one in pushed if one["stage"].endswith(stage))
         return sum(numbers.get("deselected", 0) for numbers in there)
 
-    return {"rows": of("_listings"), "products": of("_products")}
+    orders = sum(
+        one.get("numbers", {}).get("left_out", 0)
+        for one in pushed
+        if one["stage"].startswith("orders_")
+    )
+    found = {"rows": of("_listings"), "products": of("_products")}
+    return {"orders": orders} if report.job in _OF_ORDERS else found
 
 
 def launched(
@@ -223,11 +285,20 @@ def print_report(job: str, report: RunReport) -> None:
         table(("stage", "outlet", "state", "figures"), rows, free=("figures",))
     ends = {
         DONE: "done",
-        HELD: "held; marketsync plans list shows what to decide",
+        HELD: _held_words(report),
         FINISHED_WITH_FAULTS: "finished, with outlets or rows to look at",
     }
     note(f"{job}: {ends.get(report.exit_code, 'failed')} (run {report.run_id})")
     say_faults(report)
+
+
+def _held_words(report: RunReport) -> str:
+    if report.job not in _OF_ORDERS:
+        return "held; marketsync plans list shows what to decide"
+    waiting = report.waiting
+    if waiting is None or not waiting.words:
+        return "held; marketsync orders tasks shows what to decide"
+    return f"{waiting.words}; next: {waiting.next_step}"
 
 
 def say_faults(report: RunReport) -> None:
@@ -237,10 +308,13 @@ def say_faults(report: RunReport) -> None:
     also: dict[tuple[str, str], str] = {}
     for result in report.results:
         reason, step = result.get("reason") or "", result.get("next_step") or ""
-        if reason and result["ok"] and result["state"] in _PLAIN:
+        plain = result["ok"] and result["state"] in _PLAIN
+        if result["stage"].startswith("orders_") and step:
+            plain = False  # people are to do something about single orders
+        if reason and plain:
             place = f"{result['outlet'] or 'all outlets'}, {result['stage']}"
             also.setdefault((result["outlet"], reason), f"{place}: {reason}")
-        if result["ok"] and (result["state"] in _PLAIN or not (reason or step)):
+        if plain or (result["ok"] and not (reason or step)):
             continue
         of_outlet = told.setdefault(result["outlet"] or "all outlets", {})
         of_outlet.setdefault((reason or result["state"], step), result["stage"])

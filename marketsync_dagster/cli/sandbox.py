@@ -12,7 +12,7 @@ from marketsync_dagster.cli.output import DONE, ERROR, note
 
 
 def register(app: typer.Typer) -> None:
-    app.command("sandbox", help="Serve Tracker KE, Pasons and Mirakl on this machine.")(sandbox)
+    app.command("sandbox", help="Serve a sandbox of all platforms on this machine.")(sandbox)
 
 
 def sandbox(

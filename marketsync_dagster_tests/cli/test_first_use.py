@@ -19,7 +19,7 @@ from marketsync_dagster.cli import children
 from marketsync_dagster.cli.demo_values import sandbox_seed
 from marketsync_dagster.cli.dev import _with_sandbox
 from marketsync_dagster.cli.local import VARIABLE
-from marketsync_dagster.cli.output import counted, figures, table
+from marketsync_dagster.cli.output import clean, counted, figures, print_json, table
 from marketsync_dagster.cli.plans import age, print_rows
 from marketsync_dagster.config.load import load_settings
 from marketsync_dagster_tests.cli.conftest import CONFIG, EXTRACT, Run
@@ -270,3 +270,14 @@ def test_one_is_singular() -> None:
     assert figures({"duplicates": 1, "refused": 1}, ["duplicates", "refused"]) == (
         "1 duplicate, 1 refused"
     )
+
+
+def test_text_that_turns_the_order_of_others_is_spelled_out(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hostile = "a\u202eb\x9b31m\x1b[2Jc"
+    assert clean(hostile) == r"a\u202eb\x9b31m\x1b[2Jc"
+    print_json({"title": hostile})
+    shown = capsys.readouterr().out
+    assert json.loads(shown) == {"title": hostile}
+    assert not set(shown) & set("\u202e\x9b\x1b")

@@ -164,3 +164,22 @@ def test_a_run_says_the_reasons_of_outlets_that_are_well(
     ]
     assert "and 10 more; --json has all of them" in said.err
     assert sum("marketsync check-extract" in line for line in lines) == 1
+
+
+def test_a_run_says_what_people_are_to_do_about_single_orders(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    def result(stage: str, reason: str, **numbers: int) -> dict[str, Any]:
+        place = {"stage": f"orders_{stage}", "outlet": "a", "ok": True, "state": "done"}
+        step = "marketsync orders tasks" if reason else ""
+        return {**place, "reason": reason, "next_step": step, "numbers": numbers}
+
+    results = [
+        result("order_book", "", tasks=1),
+        result("pos_drops", "1 order refused or failed, 1 new question", failed=1, tasks=1),
+    ]
+    print_report("fulfil_orders", RunReport("fulfil_orders", ["r"], True, results, exit_code=3))
+    said = capsys.readouterr()
+    assert "a, orders_pos_drops: 1 order refused or failed, 1 new question" in said.out
+    assert "  next: marketsync orders tasks" in said.out
+    assert "held; marketsync orders tasks shows what to decide" in said.err

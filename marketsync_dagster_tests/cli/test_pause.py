@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from marketsync_dagster.cli.moments import duration, moment
 from marketsync_dagster.values.errors import UsageError
+from marketsync_dagster.values.moments import duration, moment
 from marketsync_dagster_tests.cli.conftest import Run
 
 NOW = datetime(2026, 11, 21, 9, tzinfo=UTC)
