@@ -1,9 +1,10 @@
 """The long proofs: `python -m marketsync_dagster_tests.chaos [--only PART] [--seed S]`.
 
-Five parts, each with a line per case and exit code 1 if anything was lost: `points`, a SIGKILL at
+Each part has a line per case, and the exit code is 1 if anything was lost: `points`, a SIGKILL at
 every named point on every platform and engine; `random`, kills at random moments while prices move
 up and back; `machine`, random days of a channel (`proof.days`); `limiter`, four processes that call
-one account for more than a minute; `ordinary`, 200 days with promotions, which the guard lets pass.
+one account for more than a minute; `ordinary`, 200 days with promotions, which the guard lets pass;
+`orders`, `order_random` and `order_machine`, the same of orders: nothing lost, nothing twice.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from pathlib import Path
 
 from marketsync_dagster.ledger.engine import open_ledger
 from marketsync_dagster_tests.faults import kills, limiter, points
+from marketsync_dagster_tests.faults.order_points import ORDER_POINTS
+from marketsync_dagster_tests.faults.order_random import storm
+from marketsync_dagster_tests.faults.order_scenes import kill_orders_and_mend
 from marketsync_dagster_tests.faults.scenes import ANY_CHANGE, Mended, kill_and_mend
 from marketsync_dagster_tests.ledgers import ENGINES, Engine
 from marketsync_dagster_tests.projects import (
@@ -41,7 +45,10 @@ DELAY_MS = 25
 BATCH = 4
 PATIENCE_S = 10.0
 KILLS_PER_ROUND = 2
-PARTS = ("points", "random", "machine", "limiter", "ordinary")
+PARTS = (
+    *("points", "random", "machine", "limiter", "ordinary"),
+    *("orders", "order_random", "order_machine"),
+)
 
 
 # --- named points
@@ -195,6 +202,13 @@ def live_random_days(steps: int, seed: int) -> list[str]:
     return live(steps, seed)
 
 
+def live_order_days(days: int, seed: int) -> list[str]:
+    """`days` random days of orders; what broke."""
+    from marketsync_dagster_tests.proof.order_machine import live_days
+
+    return live_days(days, seed)
+
+
 def call_as_often_as_allowed(sandbox: SandboxProcess) -> list[str]:
     """Four processes on one account, over a real minute: the calls as the sandbox counts them."""
     faults: list[str] = []
@@ -229,6 +243,59 @@ def live_through_ordinary_days(days: int, seed: int) -> list[str]:
     return [f"{told.held} of {told.plans} plans were held"] if held else []
 
 
+# --- orders
+
+
+def kill_orders_at_every_point(sandbox: SandboxProcess) -> list[str]:
+    """Each moment on each engine; prints a line for each and returns what was lost or doubled."""
+    print(
+        f"{'orders':15} {'point':36} {'engine':11} {'killed':>6} {'runs':>5} {'lost':>5} "
+        f"{'doubled':>8} {'wrong':>6}"
+    )
+    total, faults = 0, []
+    for point in ORDER_POINTS:
+        for engine in ENGINES:
+            sandbox.reset()
+            with tempfile.TemporaryDirectory() as folder:
+                try:
+                    end = kill_orders_and_mend(point, Path(folder), sandbox, engine)
+                except AssertionError as error:
+                    faults.append(f"{point.scene}, {point}, {engine}: {error}")
+                    print(f"{point.scene:15} {point!s:36} {engine:11} {0:6}  {error}")
+                    continue
+            total += 1
+            print(
+                f"{point.scene:15} {point!s:36} {engine:11} {1:6} {end.runs:5} {len(end.lost):5} "
+                f"{len(end.doubled):8} {len(end.wrong):6}",
+                flush=True,
+            )
+            if not end.clean:
+                faults.append(f"{point.scene}, {point}, {engine}: {end}")
+    print(f"{len(ORDER_POINTS)} moments, {total} kills, {len(faults)} faults\n")
+    return faults
+
+
+def kill_orders_at_random_moments(sandbox: SandboxProcess, wanted: int, seed: int) -> list[str]:
+    """`wanted` kills over both engines while the world moves; what was lost, doubled or wrong."""
+    faults: list[str] = []
+    for engine in ENGINES:
+        sandbox.reset()
+        started = time.monotonic()
+        with tempfile.TemporaryDirectory() as folder:
+            rng = random.Random(f"{seed} {engine}")
+            end = storm(Path(folder), sandbox, -(-wanted // len(ENGINES)), rng, engine)
+        judged = end.judged
+        print(
+            f"random kills of orders, seed {seed}, {engine}: {end.killed} kills of {end.runs} "
+            f"runs, {end.orders} orders, {end.cancelled} cancelled by customers, people asked "
+            f"{sum(end.asked.values())}; lost {len(judged.lost)}, doubled {len(judged.doubled)}, "
+            f"wrong {len(judged.wrong)}, {time.monotonic() - started:.0f} s",
+            flush=True,
+        )
+        faults += [f"{engine}: {w}" for w in judged.faults]
+    return faults
+
+
 def main() -> int:
     """All parts, or one; 0 if nothing was lost."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -236,6 +303,8 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=300, help="at random moments, in all")
     parser.add_argument("--steps", type=int, default=10_000, help="of the state machine")
     parser.add_argument("--days", type=int, default=200, help="ordinary ones")
+    parser.add_argument("--order-kills", type=int, default=500, help="of runs of orders")
+    parser.add_argument("--order-days", type=int, default=60, help="random ones of orders")
     parser.add_argument("--seed", type=int, default=None)
     asked = parser.parse_args()
     seed = asked.seed if asked.seed is not None else random.SystemRandom().randrange(10**6)
@@ -247,6 +316,9 @@ def main() -> int:
             "machine": lambda: live_random_days(asked.steps, seed),
             "limiter": lambda: call_as_often_as_allowed(sandbox),
             "ordinary": lambda: live_through_ordinary_days(asked.days, seed),
+            "orders": lambda: kill_orders_at_every_point(sandbox),
+            "order_random": lambda: kill_orders_at_random_moments(sandbox, asked.order_kills, seed),
+            "order_machine": lambda: live_order_days(asked.order_days, seed),
         }
         faults = [
             f"{name}: {words}"

@@ -22,6 +22,7 @@ from marketsync_dagster.platforms.base import Capabilities, PriceItem, ProductIt
 from marketsync_dagster.platforms.registry import capabilities_of
 from marketsync_dagster.values.outcomes import Outcome, StockStatus
 from marketsync_dagster_tests.conformance import benches
+from marketsync_dagster_tests.conformance.orders import OrderBench
 from marketsync_dagster_tests.sandbox_process import SandboxProcess
 
 ACCOUNT, OUTLET = "x", "westlands"
@@ -71,6 +72,8 @@ class Bench(ABC):
     """An item's error in the platform's words that may pass by itself; None: there are none."""
     lasting: Any = None
     """One that will not."""
+    orders: OrderBench | None = None
+    """Of a platform that declares `orders`."""
     ends: Ends = MappingProxyType({})
     """Name of a fault in `faults` -> what it comes to here, where that differs from the table."""
 

@@ -19,6 +19,12 @@ class Reason:
 
 
 REASONS: list[Reason] = []
+OUTSIDE: dict[str, str] = {
+    "qikink": "it fulfils orders and lists nothing that has a price or stock of ours: there is "
+    "nothing to push, to read back or to resume. What its accounts are held to is in "
+    "`marketsync_dagster_tests/platforms/qikink`",
+}
+"""Platforms that the suite has no bench for, and why."""
 
 
 def _reason(words: str, absent: Callable[[Bench], bool]) -> Reason:

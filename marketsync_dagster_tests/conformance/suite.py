@@ -44,6 +44,8 @@ GROUPS = (
     "Imports",
     "Resuming",
     "Secrets",
+    "Orders",
+    "Orders told",
     "Not here",
 )
 """The headings, in the order of the table."""

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from marketsync_dagster_tests.conformance.bench import every_bench
-from marketsync_dagster_tests.conformance.reasons import REASONS
+from marketsync_dagster_tests.conformance.reasons import OUTSIDE, REASONS
 from marketsync_dagster_tests.conformance.suite import Behaviour, every_row
 
 PAGE = Path(__file__).parents[2] / "docs" / "conformance.md"
@@ -78,7 +78,9 @@ one or several tests; a number is the reason, below, why a platform is not asked
 
 def page() -> str:
     """docs/conformance.md as the suite declares it."""
-    return _HEAD + markdown(declared(), [bench.platform for bench in every_bench()])
+    outside = [f"- {name}: {why}." for name, why in OUTSIDE.items()]
+    rest = "\n".join(["", "Not in this table:", "", *outside, ""])
+    return _HEAD + markdown(declared(), [bench.platform for bench in every_bench()]) + rest
 
 
 def write_page() -> None:

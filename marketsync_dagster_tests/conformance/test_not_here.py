@@ -10,7 +10,7 @@ import pytest
 from marketsync_dagster.platforms.base import Adapter, ImportKind, PlatformError
 from marketsync_dagster.values.outcomes import Outcome
 from marketsync_dagster_tests.conformance.bench import Bench
-from marketsync_dagster_tests.conformance.reasons import KEYS, ORDERS, WEBHOOKS, Reason
+from marketsync_dagster_tests.conformance.reasons import KEYS, WEBHOOKS, Reason
 from marketsync_dagster_tests.conformance.stand import Stand
 from marketsync_dagster_tests.conformance.suite import Behaviour, behaviour, behaviours
 
@@ -57,7 +57,6 @@ def test_undeclared(stand: Stand) -> None:
 
 
 ABSENT: tuple[tuple[str, Reason], ...] = (
-    ("orders are pulled, acknowledged and shipped", ORDERS),
     ("webhooks are verified and told apart from their echoes", WEBHOOKS),
     ("a request that goes again carries the same idempotency key", KEYS),
 )

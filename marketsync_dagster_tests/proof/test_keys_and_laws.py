@@ -45,6 +45,14 @@ KEYS: dict[str, tuple[str, ...]] = {
     "rate_closed": ("account",),
     "credential": ("name", "version"),
     "alert": ("key",),
+    "orders": ("platform", "account", "external_id"),
+    "order_line": ("order_id", "line_id"),
+    "order_raw": ("platform", "account", "external_id", "sha256"),
+    "order_command": ("order_id", "key"),
+    "order_task": ("key",),
+    "shipment": ("order_id", "key"),
+    "forward": ("destination", "number"),
+    "access_token": ("name",),
 }
 """What there can be only once, table by table."""
 
