@@ -12,7 +12,8 @@ from benchmarks.figures import Figure, shown, versions
 
 NAMES = (
     "calls", "imports", "push", "push_postgres", "push_no_delay", "rows", "partial", "run",
-    "memory", "explain", "history", "latency", "extract", "corpus",
+    "memory", "explain", "history", "latency", "extract", "corpus", "pull",
+    "pull_postgres", "pull_no_delay", "orders",
 )  # fmt: skip
 
 

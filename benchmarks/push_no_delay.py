@@ -6,6 +6,8 @@ accepted, by counts. Nothing is tied to a core: on two of them the server shares
 
 from __future__ import annotations
 
+from typing import Any
+
 from benchmarks.figures import Figure
 from benchmarks.noop import noop_server, requests_per_second
 from benchmarks.push import BATCH, CONNECTIONS, MEASURED, PLATFORM, ROWS, SENT, figure, pairs
@@ -24,7 +26,7 @@ def measure(runs: int) -> list[Figure]:
         payload = b"[" + b",".join([ROW] * BATCH) + b"]"
         able = requests_per_second(url, [payload] * 4_000, CONNECTIONS)
         account = {"base_url": url, "response": RESPONSE}
-        sizes = {"skus": ROWS, "concurrency": CONNECTIONS}
+        sizes: dict[str, Any] = {"skus": ROWS, "concurrency": CONNECTIONS}
         with world(platforms=[PLATFORM], pasons=account, **sizes) as made:
             raw = pairs(made, runs)
     made_figure = figure(

@@ -25,8 +25,11 @@ LOOK_S = 2.0
 """Before an import on Mirakl is asked for first: all that were started have ended by then."""
 CALLS = (
     "OF24", "OF02", "OF03", "OF04", "PRI01", "PRI02", "PRI03", "STO01", "STO02", "STO03", "A01",
+    "OR11",
 )  # fmt: skip
 """Mirakl's calls with a limit of their own."""
+SHOP_ID = 2041
+"""Of the shop on Mirakl."""
 STEP = 5
 """By how many cents a price rises when it changes: nothing that a guard would stop."""
 
@@ -92,10 +95,12 @@ def world(
     platforms: Sequence[str] = ("tracker_ke", "pasons"),
     concurrency: int = 8,
     pasons: dict[str, Any] | None = None,
+    mirakl: dict[str, Any] | None = None,
 ) -> Iterator[World]:
     """Make a world, its extracts written; `options` are the sandbox's. All of it goes away.
 
-    `pasons` is what is different in its accounts of Pasons, such as another `base_url`.
+    `pasons` is what is different in its accounts of Pasons, such as another `base_url`; `mirakl`
+    the same of the one on Mirakl.
     """
     names = [f"outlet_{number:03d}" for number in range(1, outlets + 1)]
     before = dict(os.environ)
@@ -107,7 +112,7 @@ def world(
                 seed = _seed(made)
                 sandbox.seed(seed)
                 made.config.write_text(
-                    yaml.safe_dump(_config(made, concurrency, pasons or {})), "utf-8"
+                    yaml.safe_dump(_config(made, concurrency, pasons or {}, mirakl or {})), "utf-8"
                 )
                 (made.folder / "mapping.csv").write_text(
                     "sku,platform_id\n"
@@ -127,6 +132,11 @@ def _sku(at: int) -> str:
     return f"{at:06d}"
 
 
+def offer_names(made: World) -> list[str]:
+    """How the outlets' products are called in the shop on Mirakl."""
+    return [f"{outlet}-{_sku(at)}" for outlet in made.outlets for at in range(len(made.cents))]
+
+
 def _key(platform: str, outlet: str) -> tuple[str, str]:
     """Variable and value of an account's key; obviously fake."""
     short = {"tracker_ke": "pk_demo", "pasons": "pasons", "mirakl": "mirakl"}[platform]
@@ -134,11 +144,13 @@ def _key(platform: str, outlet: str) -> tuple[str, str]:
     return f"MARKETSYNC_BENCH_{platform}_{outlet}".upper(), value
 
 
-def _config(made: World, concurrency: int, pasons: dict[str, Any]) -> dict[str, Any]:
+def _config(
+    made: World, concurrency: int, pasons: dict[str, Any], mirakl: dict[str, Any]
+) -> dict[str, Any]:
     accounts: dict[str, Any] = {}
     channels: list[dict[str, Any]] = []
     if "mirakl" in made.platforms:
-        accounts["shop"] = _shop(made)
+        accounts["shop"] = {**_shop(made), **mirakl}
     for outlet in made.outlets:
         for platform in made.platforms:
             if platform == "mirakl":
@@ -239,7 +251,7 @@ def _seed(made: World) -> dict[str, Any]:
     if "pasons" in made.platforms:
         seed["pasons"] = {"stores": stores}
     if "mirakl" in made.platforms:
-        shop = {"api_key": _key("mirakl", "shop")[1], "shop_id": 2041, "name": "shop",
+        shop = {"api_key": _key("mirakl", "shop")[1], "shop_id": SHOP_ID, "name": "shop",
                 "processing_s": 0.01,
                 "intervals": dict.fromkeys(CALLS)}  # fmt: skip
         goods = [
