@@ -153,7 +153,8 @@ def report_faults(secrets: Sequence[str], outlet: str) -> list[dict[str, Any]]:
 
 def shown_page_faults(secrets: Sequence[str], outlet: str) -> list[dict[str, Any]]:
     """What can befall the reading of offers for the mapping."""
-    return [FAILING[0], *failing(secrets[-1]), {"kind": "wrong_total"}]
+    lists = [{"kind": "orders_move"}, {"kind": "index_lag"}, {"kind": "repeat_rows", "rows": 1}]
+    return [FAILING[0], *failing(secrets[-1]), *lists, {"kind": "wrong_total"}]
 
 
 def shown_faults(secrets: Sequence[str], outlet: str) -> list[dict[str, Any]]:

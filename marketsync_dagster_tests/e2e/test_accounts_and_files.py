@@ -21,10 +21,10 @@ def test_connections_test_says_of_every_account_whether_its_key_is_taken(
         for platform in ("tracker", "pasons")
         for outlet in ("westlands", "kisumu", "mombasa")
     ]
-    assert [one["account"] for one in answer] == [*by_outlet, "bestbuy"]
+    assert [one["account"] for one in answer] == [*by_outlet, "bestbuy", "qikink"]
     assert all(one["ok"] for one in answer)
     secrets = [v for n, v in deployment.environment.items() if n.endswith(("_KEY", "_SECRET"))]
-    assert len(secrets) == 9
+    assert len(secrets) == 10
     assert not any(secret in json.dumps(answer) for secret in secrets)
     assert all("*" in one["key"] or "…" in one["key"] for one in answer), answer
 
