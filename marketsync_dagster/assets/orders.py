@@ -7,7 +7,7 @@ What happens at each stage belongs to `stages`; nothing personal is ever metadat
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import dagster as dg
 
@@ -267,43 +267,44 @@ def _book(platforms: list[str], partitions: dg.StaticPartitionsDefinition) -> dg
 
 
 def _fulfilments(partitions: dg.StaticPartitionsDefinition) -> dg.AssetsDefinition:
-    def work(
-        run: "Project", outlets: Sequence[str], limit: int | None, tell: Callable[[str], None]
-    ) -> "list[StageResult]":
-        from marketsync_dagster.stages.order_fulfilment import fulfil
-
-        return fulfil(run, "qikink", outlets, limit=limit, tell=tell)
-
-    return _over_outlets(
+    return _forwards(
         FULFILMENTS,
+        "qikink",
         "Orders, or some of their lines, at Qikink, which prints on demand: handed over once, "
         "looked up where an answer was lost, followed until they are delivered.",
-        columns.FORWARDS,
-        {"qikink"},
-        [ORDER_BOOK],
+        "qikink",
         partitions,
-        work,
     )
 
 
 def _drops(partitions: dg.StaticPartitionsDefinition) -> dg.AssetsDefinition:
+    return _forwards(
+        DROPS,
+        "pos",
+        "Orders, or some of their lines, for the till of their outlet: a file each, dropped once, "
+        "and the till's answers.",
+        "file",
+        partitions,
+    )
+
+
+def _forwards(
+    key: dg.AssetKey,
+    destinations: Literal["qikink", "pos"],
+    description: str,
+    kind: str,
+    partitions: dg.StaticPartitionsDefinition,
+) -> dg.AssetsDefinition:
+    """What has gone to the destinations of one kind."""
+
     def work(
         run: "Project", outlets: Sequence[str], limit: int | None, tell: Callable[[str], None]
     ) -> "list[StageResult]":
         from marketsync_dagster.stages.order_fulfilment import fulfil
 
-        return fulfil(run, "pos", outlets, limit=limit, tell=tell)
+        return fulfil(run, destinations, outlets, limit=limit, tell=tell)
 
-    return _over_outlets(
-        DROPS,
-        "Orders, or some of their lines, for the till of their outlet: a file each, dropped once, "
-        "and the till's answers.",
-        columns.FORWARDS,
-        {"file"},
-        [ORDER_BOOK],
-        partitions,
-        work,
-    )
+    return _over_outlets(key, description, columns.FORWARDS, {kind}, [ORDER_BOOK], partitions, work)
 
 
 def _updates(

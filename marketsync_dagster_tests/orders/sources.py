@@ -147,7 +147,7 @@ class FakeSource:
     def order_pages(
         self, since: str, position: str = "", *, pace: Pace | None = None
     ) -> AsyncIterator[OrderPage]:
-        raise NotImplementedError
+        raise AssertionError("this source is told things, and never pulled")
 
     async def __aenter__(self) -> Self:
         return self

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from marketsync_dagster.ledger.engine import Ledger
@@ -30,10 +32,10 @@ def sent(ledger: Ledger, *lines: p.BookLine) -> tuple[BookOrder, Forward]:
     return order, one
 
 
-def tell(ledger: Ledger, one: Forward, state: OrderState | None = None, **said: object) -> Applied:
+def tell(ledger: Ledger, one: Forward, state: OrderState | None = None, **said: Any) -> Applied:
     """The destination tells how a forward stands."""
-    known = {"raw_status": state.value if state else "", "state": state} | said
-    standing = Standing(one.number, one.external_id, **known)  # type: ignore[arg-type]
+    known: dict[str, Any] = {"raw_status": state.value if state else "", "state": state} | said
+    standing = Standing(one.number, one.external_id, **known)
     return apply_standings(ledger, "prints", [standing], by="prints", now=p.NOW)
 
 

@@ -362,14 +362,16 @@ def test_documents_that_cannot_be_read_are_kept_and_the_rest_goes_on(ledger: Led
     assert "A-01" in book(ledger)
 
 
-def test_what_can_be_read_by_now_is_read_and_no_longer_asked(ledger: Ledger) -> None:
+def test_what_can_be_read_by_now_is_read_and_no_longer_asked(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = FakeSource(clock=minute(50))
     source.put("A-01", minute(1), quantity=None)
     pull(ledger, source)
     source.orders.clear()
     wiser = FakeSource(clock=minute(51))
     read = wiser.read_order
-    wiser.read_order = lambda document: read(document.replace(b"null", b"4"))  # type: ignore[method-assign]
+    monkeypatch.setattr(wiser, "read_order", lambda raw: read(raw.replace(b"null", b"4")))
     assert pull(ledger, wiser).recovered == 1
     assert "A-01" in book(ledger)
     assert not open_tasks(ledger)
