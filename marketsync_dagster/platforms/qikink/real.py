@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 from decimal import Decimal
-from typing import Any, Literal, Self
+from typing import Any, Literal
 
 import orjson
 
@@ -30,6 +30,7 @@ from marketsync_dagster.platforms.qikink.addresses import (
     structured,
     structured_problem,
 )
+from marketsync_dagster.platforms.qikink.client import Client
 from marketsync_dagster.platforms.qikink.reads import Reading, listed, numbered
 from marketsync_dagster.platforms.qikink.session import Said, Session
 from marketsync_dagster.platforms.qikink.statuses import is_back_in_part, state_of
@@ -37,7 +38,6 @@ from marketsync_dagster.platforms.qikink.words import (
     CARRIER,
     fault_of,
     is_duplicate,
-    not_cancelled,
     not_sent,
     plain_problem,
     refused_whole,
@@ -56,7 +56,7 @@ _STANDING_STILL = 3
 """So many pages in a row without a new order: the list does not go on."""
 
 
-class RealFulfiller:
+class RealFulfiller(Client):
     """One client of the real interface, open for use."""
 
     def __init__(
@@ -68,23 +68,9 @@ class RealFulfiller:
         shipping: Literal["0", "1"],
         country: str,
     ) -> None:
-        self._session = session
-        self._capabilities = capabilities
+        super().__init__(session, capabilities, country=country)
         self._gateway = gateway
         self._shipping = shipping
-        self._country = country
-
-    @property
-    def fulfil_capabilities(self) -> FulfilCapabilities:
-        """What the account can do."""
-        return self._capabilities
-
-    async def __aenter__(self) -> Self:
-        await self._session.__aenter__()
-        return self
-
-    async def __aexit__(self, *args: object) -> None:
-        await self._session.__aexit__(*args)
 
     def problem(self, order: OutgoingOrder) -> str:
         """Why it would be refused; names fields, never values."""
@@ -97,10 +83,6 @@ class RealFulfiller:
         body = orjson.dumps(self._document(order))
         private = private_texts(order.persons.values())
         return _handed(await self._session.exchange("POST", CREATE, body=body, private=private))
-
-    async def cancel(self, number: str, external_id: str) -> Handed:
-        """There is no such call."""
-        return not_cancelled("Qikink has no call that cancels an order: it is done by hand there")
 
     async def find(self, numbers: Sequence[str], since: str, *, pace: Pace | None = None) -> Found:
         """Whether there are orders under these numbers, by the list, which has no filter for them:

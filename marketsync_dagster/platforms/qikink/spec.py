@@ -8,7 +8,7 @@ An order that is sent twice is made twice, unless the account says that the plat
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Self
+from typing import Any
 
 import orjson
 
@@ -31,6 +31,7 @@ from marketsync_dagster.platforms.qikink.addresses import (
     private_texts,
     receiver,
 )
+from marketsync_dagster.platforms.qikink.client import Client
 from marketsync_dagster.platforms.qikink.reads import Reading, day_of, moment_of
 from marketsync_dagster.platforms.qikink.session import Said, Session
 from marketsync_dagster.platforms.qikink.statuses import is_back_in_part, state_of
@@ -38,7 +39,6 @@ from marketsync_dagster.platforms.qikink.words import (
     CARRIER,
     fault_of,
     is_duplicate,
-    not_cancelled,
     not_sent,
     plain_problem,
     refused_whole,
@@ -57,7 +57,7 @@ NOT_THERE = "ORDER_NOT_FOUND"
 _FAILED = frozenset({"failed", "rejected", "refused", "error"})
 
 
-class SpecFulfiller:
+class SpecFulfiller(Client):
     """One client of the documented interface, open for use."""
 
     def __init__(
@@ -68,22 +68,8 @@ class SpecFulfiller:
         country: str,
         idempotency_key: bool,
     ) -> None:
-        self._session = session
-        self._capabilities = capabilities
-        self._country = country
+        super().__init__(session, capabilities, country=country)
         self._idempotency_key = idempotency_key
-
-    @property
-    def fulfil_capabilities(self) -> FulfilCapabilities:
-        """What the account can do."""
-        return self._capabilities
-
-    async def __aenter__(self) -> Self:
-        await self._session.__aenter__()
-        return self
-
-    async def __aexit__(self, *args: object) -> None:
-        await self._session.__aexit__(*args)
 
     def problem(self, order: OutgoingOrder) -> str:
         """Why it would be refused; names fields, never values."""
@@ -116,10 +102,6 @@ class SpecFulfiller:
             private=(*private_texts(order.persons.values()), one_text(to)),
         )
         return _handed(said)
-
-    async def cancel(self, number: str, external_id: str) -> Handed:
-        """There is no such call."""
-        return not_cancelled("Qikink has no call that cancels an order: it is done by hand there")
 
     async def find(self, numbers: Sequence[str], since: str, *, pace: Pace | None = None) -> Found:
         """Whether there are orders under these numbers: one call each."""
