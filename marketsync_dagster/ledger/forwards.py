@@ -95,7 +95,7 @@ _COLUMNS = tuple(one.name for one in fields(Forward) if one.name not in ("lines"
 
 def new_forward_id(moment: datetime) -> str:
     """The id of a forward made now; ids sort by time."""
-    return f"forward-{moment:%Y%m%d-%H%M%S%f}-{secrets.token_hex(3)}"
+    return f"forward-{moment:%Y%m%d-%H%M%S%f}-{secrets.token_hex(8)}"
 
 
 def forwards_of(conn: Connection, order_ids: Collection[str]) -> dict[str, list[Forward]]:

@@ -67,13 +67,13 @@ class CommandRow:
 
 
 def new_command_id(moment: datetime, before: Sequence[CommandRow] = ()) -> str:
-    """`command-20261121-063000-123456-3f9a1c2b`: sorts by time, and after those of the same order
-    that are there `before`, which may be of the same moment."""
+    """`command-20261121-063000-123456-3f9a1c2b5d6e7f80`: sorts by time, and after those of the
+    same order that are there `before`, which may be of the same moment."""
     last = max((one.id for one in before), default="")
     while (beginning := f"command-{moment:%Y%m%d-%H%M%S-%f}") <= last[: len(beginning)]:
         moment = datetime.strptime(last[: len(beginning)], _ID).replace(tzinfo=UTC)
         moment += timedelta(microseconds=1)
-    return f"{beginning}-{secrets.token_hex(4)}"
+    return f"{beginning}-{secrets.token_hex(8)}"
 
 
 def save_commands(conn: Connection, rows: Sequence[CommandRow]) -> None:

@@ -75,7 +75,7 @@ _ALL = [t.plan.c[name] for name in PlanRecord.__dataclass_fields__]
 
 def new_plan_id() -> str:
     """`plan-20261121-063000-3f9a1c`: sorts by time, and its beginning can be typed."""
-    return f"plan-{utcnow():%Y%m%d-%H%M%S}-{secrets.token_hex(3)}"
+    return f"plan-{utcnow():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
 
 
 def save_plan(ledger: Ledger, record: PlanRecord, *, decides: str = "") -> list[str]:

@@ -87,6 +87,9 @@ def apply(
         if raw.id in work.taken:  # it stands here twice
             continue
         work.taken.add(raw.id)
+        if known is not None and not _same(known.order, source, one):
+            work.unreadable(raw, _same_id(known.order), source, at)
+            continue
         if known is not None and says_nothing_new(
             raw, known.order.raw_sha256, known.order.updated_at
         ):
@@ -119,6 +122,19 @@ def apply(
         *(tuple(fates[name]) for name in ("created", "updated", "unchanged")),
         unreadable=work.bad,
         orders={order_id: known.order for order_id, known in work.known.items()},
+    )
+
+
+def _same(order: BookOrder, source: str, one: PulledOrder) -> bool:
+    return (order.account, order.external_id) == (source, one.external_id)
+
+
+def _same_id(other: BookOrder) -> UnreadableOrder:
+    """One order in 2**48 has the id of another: they are never taken for one."""
+    return UnreadableOrder(
+        f"its id of ours, {other.id}, is already the one of order {other.external_id} of "
+        f"{other.account}",
+        "handle this order at its source by hand",
     )
 
 

@@ -10,6 +10,8 @@ import pytest
 from sqlalchemy import select, update
 
 from marketsync_dagster.ledger.engine import Ledger
+from marketsync_dagster.ledger.forwards import new_forward_id
+from marketsync_dagster.ledger.order_commands import new_command_id
 from marketsync_dagster.ledger.order_events import events_of
 from marketsync_dagster.ledger.order_holds import holds_of
 from marketsync_dagster.ledger.order_persons import forget_persons
@@ -24,6 +26,7 @@ from marketsync_dagster.orders.resolve import Resolved
 from marketsync_dagster.platforms.ordering import PulledOrder, UnreadableOrder
 from marketsync_dagster.values.errors import UsageError
 from marketsync_dagster.values.order_states import OrderFlag, OrderState
+from marketsync_dagster.values.times import from_iso
 from marketsync_dagster_tests.orders import places as p
 from marketsync_dagster_tests.orders.telling import (
     AT,
@@ -140,6 +143,28 @@ def test_a_page_with_a_bad_document_brings_the_others_in(ledger: Ledger) -> None
     fixed = an_order(a_line("1"), a_line("2"), external_id="A-2")
     assert len(take(ledger, ("twice", fixed)).created) == 1
     assert not open_tasks(ledger)
+
+
+def test_two_orders_whose_ids_of_ours_are_equal_are_never_taken_for_one(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("marketsync_dagster.orders.applying.order_id_of", lambda *_: "0" * 12)
+    monkeypatch.setattr("marketsync_dagster.orders.merge.order_id_of", lambda *_: "0" * 12)
+    first, second = (an_order(a_line(), external_id=name) for name in ("X-1", "X-2"))
+
+    applied = take(ledger, ("one", first), ("two", second))
+
+    assert the_order(ledger, applied).external_id == "X-1"
+    assert (len(applied.created), applied.unreadable) == (1, 1)
+    (task,) = open_tasks(ledger)
+    assert "order X-2" in task.question
+    assert "order X-1" in task.question
+    assert raw_states(ledger) == ["applied", "unreadable"]
+
+
+def test_ten_thousand_ids_of_one_moment_are_all_different() -> None:
+    for new in (new_forward_id, new_command_id):
+        assert len({new(from_iso(AT)) for _ in range(10_000)}) == 10_000, new
 
 
 def test_numbers_of_ours_are_given_once_for_all_shops_with_a_prefix(ledger: Ledger) -> None:
