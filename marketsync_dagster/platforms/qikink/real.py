@@ -30,17 +30,15 @@ from marketsync_dagster.platforms.qikink.addresses import (
     structured,
     structured_problem,
 )
-from marketsync_dagster.platforms.qikink.client import Client
+from marketsync_dagster.platforms.qikink.client import Client, handed
 from marketsync_dagster.platforms.qikink.reads import Reading, listed, numbered
-from marketsync_dagster.platforms.qikink.session import Said, Session
+from marketsync_dagster.platforms.qikink.session import Session
 from marketsync_dagster.platforms.qikink.statuses import is_back_in_part, state_of
 from marketsync_dagster.platforms.qikink.words import (
     CARRIER,
     fault_of,
-    is_duplicate,
     not_sent,
     plain_problem,
-    refused_whole,
     text_of,
 )
 from marketsync_dagster.values.order_states import OrderState
@@ -82,7 +80,8 @@ class RealFulfiller(Client):
             return not_sent(problem)
         body = orjson.dumps(self._document(order))
         private = private_texts(order.persons.values())
-        return _handed(await self._session.exchange("POST", CREATE, body=body, private=private))
+        said = await self._session.exchange("POST", CREATE, body=body, private=private)
+        return handed(said, "order_id")
 
     async def find(self, numbers: Sequence[str], since: str, *, pace: Pace | None = None) -> Found:
         """Whether there are orders under these numbers, by the list, which has no filter for them:
@@ -144,30 +143,6 @@ def number_of(row: dict[str, Any]) -> str:
     said = text_of(row.get("number"))
     before, _, after = said.partition("_")
     return after if before.isdigit() and after else said
-
-
-def _handed(said: Said) -> Handed:
-    """What an answer says of the order that was sent."""
-    answer = said.answer
-    if isinstance(answer, Answer):
-        return refused_whole(answer, said.before)
-    fault = fault_of(answer.document)
-    if fault is not None:
-        words = answer.clean(fault.words)
-        return Handed(
-            answer.call,
-            fault.outcome,
-            message=words,
-            duplicate=fault.outcome is Outcome.REFUSED and is_duplicate(words),
-            before=said.before,
-        )
-    document = answer.document if isinstance(answer.document, dict) else {}
-    external_id = text_of(document.get("order_id"))
-    if not external_id:
-        return Handed(
-            answer.call, Outcome.UNKNOWN, message="the answer names no order", before=said.before
-        )
-    return Handed(answer.call, Outcome.APPLIED, external_id, before=said.before)
 
 
 def _standing(row: dict[str, Any], number: str) -> Standing:

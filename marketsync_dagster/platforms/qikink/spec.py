@@ -31,17 +31,14 @@ from marketsync_dagster.platforms.qikink.addresses import (
     private_texts,
     receiver,
 )
-from marketsync_dagster.platforms.qikink.client import Client
+from marketsync_dagster.platforms.qikink.client import Client, handed
 from marketsync_dagster.platforms.qikink.reads import Reading, day_of, moment_of
-from marketsync_dagster.platforms.qikink.session import Said, Session
+from marketsync_dagster.platforms.qikink.session import Session
 from marketsync_dagster.platforms.qikink.statuses import is_back_in_part, state_of
 from marketsync_dagster.platforms.qikink.words import (
     CARRIER,
-    fault_of,
-    is_duplicate,
     not_sent,
     plain_problem,
-    refused_whole,
     text_of,
     whole,
 )
@@ -101,7 +98,7 @@ class SpecFulfiller(Client):
             headers={"Idempotency-Key": order.number} if self._idempotency_key else {},
             private=(*private_texts(order.persons.values()), one_text(to)),
         )
-        return _handed(said)
+        return handed(said, "qikink_shipment_id")
 
     async def find(self, numbers: Sequence[str], since: str, *, pace: Pace | None = None) -> Found:
         """Whether there are orders under these numbers: one call each."""
@@ -124,28 +121,6 @@ class SpecFulfiller(Client):
                     reading.standings.append(standing)
 
         return await Reading(self._session, pace).found(work)
-
-
-def _handed(said: Said) -> Handed:
-    answer = said.answer
-    if isinstance(answer, Answer):
-        return refused_whole(answer, said.before)
-    fault = fault_of(answer.document)
-    if fault is not None:
-        words = answer.clean(fault.words)
-        return Handed(
-            answer.call,
-            fault.outcome,
-            message=words,
-            duplicate=fault.outcome is Outcome.REFUSED and is_duplicate(words),
-            before=said.before,
-        )
-    document = answer.document if isinstance(answer.document, dict) else {}
-    external_id = text_of(document.get("qikink_shipment_id"))
-    if not external_id:
-        message = "the answer names no shipment"
-        return Handed(answer.call, Outcome.UNKNOWN, message=message, before=said.before)
-    return Handed(answer.call, Outcome.APPLIED, external_id, before=said.before)
 
 
 _ABSENT = Standing("")
