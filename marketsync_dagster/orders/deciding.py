@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from itertools import chain
 
 from sqlalchemy import Connection
 
@@ -149,6 +150,10 @@ def hold_unserved(
     return held
 
 
+_TakenBy = dict[tuple[str, str], dict[str, list[OpenLine]]]
+"""(outlet, SKU) -> order -> its lines that have taken of these goods."""
+
+
 @dataclass(slots=True)
 class _Pass:
     """One transaction of decisions."""
@@ -201,22 +206,20 @@ class _Pass:
         told = CommandKind.ACCEPT in self.capabilities.commands
         return told and bool(order.accept_by) and order.accept_by < self.at
 
-    def _open_lines(self, orders: Sequence[BookOrder]) -> dict[tuple[str, str], list[OpenLine]]:
-        """(outlet, SKU) -> what orders have taken, of all that these orders want."""
+    def _open_lines(self, orders: Sequence[BookOrder]) -> _TakenBy:
+        """What orders have taken of all that these orders want."""
         wanted: dict[str, set[str]] = {}
         for order in orders:
             for line in order.lines:
                 if line.sku and line.outlet:
                     wanted.setdefault(line.outlet, set()).add(line.sku)
-        found: dict[tuple[str, str], list[OpenLine]] = {}
+        found: _TakenBy = {}
         for outlet, skus in sorted(wanted.items()):
             for line in self.shelf.taken(self.conn, outlet, skus):
-                found.setdefault((outlet, line.sku), []).append(line)
+                found.setdefault((outlet, line.sku), {}).setdefault(line.order_id, []).append(line)
         return found
 
-    def _free(
-        self, order: BookOrder, taken: Mapping[tuple[str, str], Sequence[OpenLine]]
-    ) -> dict[str, int | None]:
+    def _free(self, order: BookOrder, taken: _TakenBy) -> dict[str, int | None]:
         """Line -> pieces that are free for it: net of what was taken, and of what older orders
         that wait for a decision want; first lines of the order first."""
         free: dict[str, int | None] = {}
@@ -229,7 +232,7 @@ class _Pass:
             if counted is not None:
                 counted -= before[goods] + sum(
                     other.pieces
-                    for other in taken.get(goods, ())
+                    for other in chain.from_iterable(taken.get(goods, {}).values())
                     if other.order_id != order.id
                     and (other.decided or (other.created_at, other.order_id) < _age(order))
                 )
@@ -237,19 +240,15 @@ class _Pass:
             before[goods] += line.open
         return free
 
-    def _note(
-        self,
-        order: BookOrder,
-        verdict: Verdict,
-        taken: dict[tuple[str, str], list[OpenLine]],
-    ) -> None:
+    def _note(self, order: BookOrder, verdict: Verdict, taken: _TakenBy) -> None:
         """What was just refused wants nothing any more; what was taken is decided."""
-        for goods, lines in taken.items():
-            taken[goods] = [
-                replace(line, decided=True) if line.order_id == order.id else line
-                for line in lines
-                if line.order_id != order.id or verdict.accepted.get(line.line_id)
-            ]
+        for goods in {(line.outlet, line.sku) for line in order.lines}:
+            if mine := taken.get(goods, {}).pop(order.id, None):
+                taken[goods][order.id] = [
+                    replace(line, decided=True)
+                    for line in mine
+                    if verdict.accepted.get(line.line_id)
+                ]
 
     def _hold(
         self,
