@@ -104,6 +104,12 @@ def keep_raw(conn: Connection, platform: str, account: str, rows: Sequence[RawRo
     return kept
 
 
+def received_at(conn: Connection, number: int) -> str:
+    """When a document came for the first time (ISO)."""
+    query = select(order_raw.c.received_at).where(order_raw.c.id == number)
+    return conn.execute(query).scalar_one()
+
+
 def _state_of(
     conn: Connection, platform: str, account: str, rows: Sequence[RawRow]
 ) -> dict[tuple[str, str], tuple[int, RawState, str]]:

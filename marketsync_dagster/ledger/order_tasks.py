@@ -23,6 +23,8 @@ TaskKind = Literal[
     "changed_after_forwarding",
     "unreadable",  # a document that no order can be made of
     "came_back",  # or was lost, and its source does not know: is the money given back?
+    "carrier_needed",  # a parcel's, without which its source takes no tracking number
+    "same_parcel",  # or another one: a till tells of an equal one in another file
     "unknown_number",  # a till answers for an order that it was not given
 ]
 

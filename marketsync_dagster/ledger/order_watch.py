@@ -143,11 +143,12 @@ def not_routed(conn: Connection, source: str, before: str) -> list[Unsent]:
     return [Unsent(**row) for row in conn.execute(query).mappings()]
 
 
-def unsent_forwards(conn: Connection, before: str) -> list[Unsent]:
-    """Forwards that were made before a time (ISO) and that their destination does not have, of
-    every destination that there is or was; oldest first."""
+def unsent_forwards(conn: Connection, source: str, before: str) -> list[Unsent]:
+    """Forwards of a source's orders that were made before a time (ISO) and that their destination
+    does not have, of every destination that there is or was; oldest first."""
     f = forward.c
-    return _forwards(conn, and_(f.state.in_(sorted(NOT_THERE)), f.created_at <= before))
+    missing = and_(f.state.in_(sorted(NOT_THERE)), f.created_at <= before)
+    return _forwards(conn, and_(orders.c.account == source, missing))
 
 
 def silent_forwards(conn: Connection, outlet: str, before: str) -> list[Unsent]:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, select, update
 
 from marketsync_dagster.ledger.order_tables import shipment
 from marketsync_dagster.ledger.sql import is_one_of, upsert
@@ -64,6 +64,12 @@ def shipments_of(conn: Connection, order_ids: Collection[str]) -> dict[str, list
     for one in _all(conn, order_ids):
         found.setdefault(one.order_id, []).append(one)
     return found
+
+
+def tell_anew(conn: Connection, parcel_id: str, at: str) -> None:
+    """Have a parcel looked at as if it had changed now: what its source is told of it has."""
+    c = shipment.c
+    conn.execute(update(shipment).where(c.id == parcel_id).values(changed_at=at))
 
 
 def _with_news(before: Shipment, told: Shipment) -> Shipment:

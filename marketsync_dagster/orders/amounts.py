@@ -34,6 +34,14 @@ def cost(order: BookOrder, line: BookLine, pieces: int, before: int = 0) -> int:
     return _share(paid, line, before + pieces) - _share(paid, line, before)
 
 
+def paid(order: BookOrder) -> int | None:
+    """What the customer paid for all that was not cancelled, by the order's total: less than its
+    lines come to where there is a discount; None: no total is known."""
+    if order.total_minor <= 0:
+        return None
+    return order.total_minor - sum(cost(order, one, one.cancelled) for one in _paid_for(order))
+
+
 def still_refundable(
     order: BookOrder,
     line_id: str,

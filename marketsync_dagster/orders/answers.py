@@ -19,6 +19,7 @@ from marketsync_dagster.orders import book
 from marketsync_dagster.orders.amounts import asked
 from marketsync_dagster.orders.merge import standing
 from marketsync_dagster.orders.states import may_follow
+from marketsync_dagster.orders.tracking import carrier_command
 from marketsync_dagster.orders.wanting import HAD, event_of, question_of
 from marketsync_dagster.platforms.ordering import OrderCapabilities
 from marketsync_dagster.values.order_states import UNFINISHED, CommandKind, OrderFlag, OrderState
@@ -85,8 +86,10 @@ def _ask_refused(conn: Connection, order: BookOrder, row: CommandRow, at: str) -
 
 
 def _anew(row: CommandRow) -> list[str]:
-    """The command line that takes the place of what was refused, with another reason code."""
+    """The command line that corrects what was refused: another carrier, or reason code."""
     said = row.payload
+    if number := said.get("tracking", {}).get("number"):
+        return [carrier_command(row.order_id, number)]
     if not said.get("reason_code"):
         return []
     verb, options = "cancel", [("--line", said.get("lines", {}))]

@@ -62,12 +62,14 @@ def apply(
     by: str,
     prefix: str | None = None,
     gone: Collection[str] = (),
+    taken_since: str = "",
 ) -> Applied:
     """Bring what a source told into the book, in its order; documents were kept by `keep_raw`.
 
     One that cannot be read, or contradicts itself, is marked and asked about; the rest goes on.
     With a `prefix` new orders that have no number get one of ours, `WEB-000001`. `gone`: sources of
     the platform that are not configured any more; this may be one of them under a new name.
+    `taken_since` as `merge` has it.
     """
     ids = list({
         order_id_of(platform, source, one.external_id): None
@@ -107,6 +109,7 @@ def apply(
                 sha256=raw.sha256,
                 number="" if one.number or known or prefix is None else numbers.next(prefix),
                 sent_before=sent.get(one.external_id, ""),
+                taken_since=taken_since,
             )
         except UnreadableOrder as error:
             work.unreadable(raw, error, source, at)

@@ -1,7 +1,7 @@
 """Deciding on orders by rule: accept, refuse or hold; and saying again what was told later (an
 address) before anything is forwarded.
 
-The rules themselves are `orders.rules`; what a person decides is `orders.by_hand`.
+The rules themselves are `orders.rules`; what a person decides is `orders.hand_deciding`.
 """
 
 from __future__ import annotations
@@ -96,9 +96,11 @@ def decide(
 
     `outlets`: only orders with a line of one of these, and those whose outlet is not known.
     `limit`: at most so many orders are accepted or refused. What is accepted or refused is queued
-    for its source (`orders.telling`).
+    for its source (`orders.telling`). Nothing is judged where the platform accepts by itself.
     """
     decided = Decided()
+    if settings.accept == "platform":
+        return decided
     with ledger.read() as conn:
         waiting = _of_outlets(load_orders(conn, to_decide(conn, source)), outlets)
     left = len(waiting) if limit is None else limit

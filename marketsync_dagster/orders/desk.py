@@ -17,6 +17,7 @@ from marketsync_dagster.ledger.calls import record_calls
 from marketsync_dagster.ledger.engine import Ledger
 from marketsync_dagster.ledger.forwards import Forward, ForwardState, forwards_at, get_forward
 from marketsync_dagster.ledger.orders import BookOrder, load_orders, orders_to_change
+from marketsync_dagster.orders.fates import Fate, further
 from marketsync_dagster.orders.persons import personal_texts, without_names
 from marketsync_dagster.orders.points import Observer, unobserved
 from marketsync_dagster.platforms.base import NOT_CALLED, Call
@@ -64,7 +65,9 @@ class Desk:
     observe: Observer = unobserved
     clock: Callable[[], datetime] = utcnow
     numbers: dict[str, Counter[str]] = field(default_factory=dict)
-    """Outlet -> figures."""
+    """Outlet -> figures, but what is in `fates`."""
+    fates: dict[str, tuple[str, Fate]] = field(default_factory=dict)
+    """Forward -> its outlet, and what it came to in this turn."""
     problem: str = ""
     """Why the destination could not be used; empty: it could."""
     problem_kind: Outcome | None = None
@@ -178,3 +181,15 @@ class Desk:
 
     def count_one(self, one: Forward, name: str) -> None:
         self.figures(one.outlet)[name] += 1
+
+    def came_to(self, forward_id: str, outlet: str, fate: Fate) -> None:
+        """What happened to a forward; it counts once, whatever else does."""
+        _, before = self.fates.get(forward_id, ("", None))
+        self.fates[forward_id] = (outlet, further(fate, before))
+
+    def counted(self) -> dict[str, Counter[str]]:
+        """Outlet -> all figures of the turn."""
+        found = {outlet: Counter(numbers) for outlet, numbers in self.numbers.items()}
+        for outlet, fate in self.fates.values():
+            found.setdefault(outlet, Counter())[fate] += 1
+        return found

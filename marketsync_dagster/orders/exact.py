@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from decimal import Decimal
 
 from marketsync_dagster.platforms.ordering import PulledLine, PulledOrder, UnreadableOrder
-from marketsync_dagster.values.money import LARGEST, exponent, to_minor
+from marketsync_dagster.values.money import LARGEST, exponent, is_huge, to_minor
 
 MOST = 2**31 - 1
 """Pieces of a line."""
@@ -21,6 +21,8 @@ def minor(amount: Decimal, currency: str, place: str) -> int:
     """Minor units of an amount; UnreadableOrder naming its place where it is not one."""
     if not amount.is_finite():
         raise UnreadableOrder(f"{place}: not an amount", _NEXT)
+    if is_huge(amount):
+        raise UnreadableOrder(f"{place}: too large an amount", _NEXT)
     try:
         found = _to_minor(amount, currency)
     except ValueError:

@@ -8,20 +8,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from sqlalchemy import Connection, select
 
 from marketsync_dagster.ledger.engine import Ledger
-from marketsync_dagster.ledger.forwards import (
-    OVER,
-    Forward,
-    ForwardState,
-    by_number,
-    change,
-    get_forward,
-)
+from marketsync_dagster.ledger.forwards import OVER, Forward, ForwardState, by_number, change
 from marketsync_dagster.ledger.order_commands import commands_of
 from marketsync_dagster.ledger.order_events import Kind, OrderEvent, record_events
 from marketsync_dagster.ledger.order_tables import order_event, orders
@@ -32,22 +25,18 @@ from marketsync_dagster.ledger.orders import (
     save_orders,
     touched,
 )
-from marketsync_dagster.ledger.shipments import (
-    Shipment,
-    record_shipments,
-    shipment_id,
-    shipments_of,
-)
+from marketsync_dagster.ledger.shipments import shipments_of
 from marketsync_dagster.ledger.sql import is_one_of
-from marketsync_dagster.orders import book
 from marketsync_dagster.orders.amounts import still_refundable
 from marketsync_dagster.orders.came_back import IN_PART, ask_for_refund
+from marketsync_dagster.orders.fates import Fate, further, told_fate
 from marketsync_dagster.orders.forward_steps import ask, close_tasks, end, move
-from marketsync_dagster.orders.persons import personal_texts, without_names
-from marketsync_dagster.orders.pieces import Carried, all_left, carried
+from marketsync_dagster.orders.pieces import all_left, carried
 from marketsync_dagster.orders.points import Observer, unobserved
 from marketsync_dagster.orders.states import DROPPED, has_left, is_forward, may_follow
-from marketsync_dagster.platforms.fulfilling import Parcel, Standing
+from marketsync_dagster.orders.told_forward import ToldForward
+from marketsync_dagster.orders.told_parcels import take_parcels
+from marketsync_dagster.platforms.fulfilling import Standing
 from marketsync_dagster.values.order_states import OrderState
 from marketsync_dagster.values.times import to_iso, utcnow
 
@@ -55,8 +44,6 @@ AT_ONCE = 200
 """Forwards whose standings are written in one transaction."""
 FORWARDED = OrderState.IN_PREPARATION
 """Where a line of ours stands when it is forwarded."""
-WHOLE = "all"
-"""The key of a parcel that nothing is told of but that everything has left."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +58,8 @@ class Applied:
     """Forwards that ended without success."""
     unknown: tuple[str, ...] = ()
     """Numbers that no forward of the destination has."""
+    fates: Mapping[str, Fate] = field(default_factory=dict)
+    """Forward -> what it came to."""
 
 
 def apply_standings(
@@ -86,6 +75,7 @@ def apply_standings(
     at = to_iso(now or utcnow())
     by_source, unknown = _by_source(ledger, destination, standings)
     totals: Counter[str] = Counter()
+    fates: dict[str, Fate] = {}
     for source, found in by_source.items():
         for first in range(0, len(found), AT_ONCE):
             part = found[first : first + AT_ONCE]
@@ -95,10 +85,13 @@ def apply_standings(
                     work = _Standing(conn, there[one.order_id], one.id, standing, by, at)
                     there[one.order_id] = work.apply()
                     totals.update(work.numbers)
+                    fates[one.id] = further(told_fate(work.numbers), fates.get(one.id))
                 observe("standings_written")
             observe("standings_committed")
     return Applied(
-        totals["updated"], totals["unchanged"], totals["shipped"], totals["failed"], unknown
+        *(totals["updated"], totals["unchanged"], totals["shipped"], totals["failed"]),
+        unknown=unknown,
+        fates=fates,
     )
 
 
@@ -134,29 +127,12 @@ def _by_source(
     return by_source, tuple(unknown)
 
 
-class _Standing:
-    """One forward, and what its destination tells of it now."""
+class _Standing(ToldForward):
+    """All that is told of one forward, step by step."""
 
-    def __init__(
-        self,
-        conn: Connection,
-        order: BookOrder,
-        forward_id: str,
-        standing: Standing,
-        by: str,
-        at: str,
-    ) -> None:
-        one = get_forward(conn, forward_id)  # as it is now that the source is ours
-        assert one is not None
-        self.conn, self.order, self.one = conn, order, one
-        self.standing, self.by, self.at = _unnamed(conn, order.id, standing), by, at
-        self.numbers: Counter[str] = Counter()
-        self.news = False
-        self.new_word = False
-        self.beyond = Counter[str]()
-        """Line -> pieces that it sent and that nobody wants of it."""
-        self.said_before = False
-        """The new word is one that it has left already."""
+    new_word = False
+    said_before = False
+    """The new word is one that it has left already."""
 
     def apply(self) -> BookOrder:
         """Record what is new; the order as it is then."""
@@ -170,22 +146,12 @@ class _Standing:
                 self._failed()
             else:
                 self._delivery()
-                self._parcels()
+                take_parcels(self)
                 self._lines()
                 self._left()
                 self._back_in_part()
         self.numbers["updated" if self.news else "unchanged"] += 1
         return self.order
-
-    def _note(self, kind: Kind, *, before: str = "", after: str = "", reason: str = "") -> None:
-        event = OrderEvent(
-            self.order.id, self.at, kind, "", before, after, self.by, self._about(reason)
-        )
-        record_events(self.conn, [event])
-        self.news = True
-
-    def _about(self, reason: str) -> str:
-        return f"number {self.one.number} at {self.one.there}" + (f": {reason}" if reason else "")
 
     def _events(self) -> None:
         """What the destination tells of its own history, each thing once."""
@@ -231,7 +197,7 @@ class _Standing:
         if self.standing.failed:
             return
         reason = f"it tells so after number {self.one.number} has ended as {self.one.state}"
-        self._note("anomaly", before=before, after=told, reason=reason)
+        self.note("anomaly", before=before, after=told, reason=reason)
         state = self.standing.state
         if state is not None and has_left(state):
             question = (
@@ -256,7 +222,7 @@ class _Standing:
         if told.raw_status and told.raw_status != one.raw_status:
             kind: Kind = "unknown_state" if told.state is None and not told.failed else "fulfilment"
             self.said_before = self._has_said(told.raw_status)
-            self._note(kind, before=one.raw_status, after=told.raw_status, reason=told.message)
+            self.note(kind, before=one.raw_status, after=told.raw_status, reason=told.message)
             self.one = change(self.conn, one, self.at, raw_status=told.raw_status)
             self.new_word = True
 
@@ -285,10 +251,12 @@ class _Standing:
             self._failed_after_leaving(words)
 
     def _failed_after_leaving(self, words: str) -> None:
-        self._note("anomaly", before="done", after="failed", reason=words)
+        self.note("anomaly", before="done", after="failed", reason=words)
         moving = [self.order.line(line_id) for line_id in self.one.lines]
         failed = OrderState.DELIVERY_FAILED
-        self._move({one.line_id: failed for one in moving if is_forward(one.state, failed)}, {})
+        self.move_lines(
+            {one.line_id: failed for one in moving if is_forward(one.state, failed)}, {}
+        )
         question = (
             f"order {self.order.number} had left when {self.one.there} called number "
             f"{self.one.number} {words}. What becomes of the goods?"
@@ -306,133 +274,11 @@ class _Standing:
         if not told or told == self.one.estimated_delivery:
             return
         before = self.one.estimated_delivery
-        self._note("fulfilment", before=before, after=told, reason="estimated delivery")
+        self.note("fulfilment", before=before, after=told, reason="estimated delivery")
         self.one = change(self.conn, self.one, self.at, estimated_delivery=told)
         if told != self.order.estimated_delivery:
             self.order = touched(self.order, self.at, estimated_delivery=told)
             save_orders(self.conn, [self.order])
-
-    def _parcels(self) -> None:
-        """What has left, parcel by parcel; pieces that have left are counted once."""
-        state = self.standing.state
-        if state is None or not has_left(state):
-            return
-        known = shipments_of(self.conn, [self.order.id]).get(self.order.id, [])
-        mine = {one.key: one for one in known if one.forward_id == self.one.id}
-        had = carried(self.one, known)
-        left = {line: n - had.mine.get(line, 0) for line, n in self.one.lines.items()}
-        rooms = {line: self._room(line, had) for line in left}
-        told = self.standing.parcels or (() if mine else (Parcel(WHOLE),))
-        shipments = []
-        for parcel in told:
-            key = f"{self.one.number}/{parcel.key}"
-            before = mine.get(key)
-            lines = dict(before.lines) if before else self._pieces(parcel, left, rooms)
-            if before is None:
-                for line, pieces in lines.items():
-                    left[line] -= pieces
-                    rooms[line] -= pieces
-            if lines:
-                shipments.append(self._shipment(key, parcel, lines))
-        changed = record_shipments(self.conn, shipments)
-        for one in changed:
-            travels = " ".join(filter(None, (one.carrier, one.tracking_number)))
-            pieces = ", ".join(f"{n} of line {line}" for line, n in sorted(one.lines.items()))
-            self._note("shipment", after=travels, reason=f"parcel {one.key} with {pieces}")
-        new = [one for one in changed if one.key not in mine]
-        self.numbers["shipped"] += len(new)
-        self._ship(new)
-
-    def _room(self, line_id: str, had: Carried) -> int:
-        """The most pieces of a line that parcels may still carry; of one that was dropped, all."""
-        line = self.order.line(line_id)
-        there = had.mine.get(line_id, 0) + had.others.get(line_id, 0)
-        dropped = line.state in DROPPED
-        return (line.quantity if dropped else line.quantity - line.cancelled) - there
-
-    def _pieces(
-        self, parcel: Parcel, left: Mapping[str, int], rooms: Mapping[str, int]
-    ) -> dict[str, int]:
-        """What a new parcel carries of what is left of the forward, and is wanted; more than that
-        is asked about."""
-        found: dict[str, int] = {}
-        for line, pieces in (parcel.lines or left).items():
-            if line not in left or pieces <= 0:
-                continue
-            found[line] = max(min(pieces, left[line], rooms[line]), 0)
-            if pieces > found[line]:
-                self.beyond[line] += pieces - found[line]
-                self._too_many(parcel, line, pieces - found[line])
-        return {line: pieces for line, pieces in found.items() if pieces}
-
-    def _too_many(self, parcel: Parcel, line_id: str, pieces: int) -> None:
-        """A destination has sent more than is wanted of it: noted and asked about, once."""
-        more = f"{pieces} more of line {line_id} than is wanted"
-        reason = f"parcel {parcel.key} has {more}"
-        c = order_event.c
-        noted = self.conn.execute(
-            select(c.id)
-            .where(
-                c.order_id == self.order.id,
-                c.kind == "anomaly",
-                c.reason == self._about(reason),
-            )
-            .limit(1)
-        )
-        if noted.first() is not None:
-            return
-        self._note("anomaly", after="shipped", reason=reason)
-        question = (
-            f"{self.one.there} has sent {more} in parcel {parcel.key} of number {self.one.number} "
-            f"(order {self.order.number}). What becomes of the goods?"
-        )
-        ask(self.conn, self.one, "cancelled_after_shipping", question, self.at, parcel.key)
-
-    def _shipment(self, key: str, parcel: Parcel, lines: Mapping[str, int]) -> Shipment:
-        return Shipment(
-            id=shipment_id(self.order.id, key),
-            order_id=self.order.id,
-            key=key,
-            forward_id=self.one.id,
-            carrier=parcel.tracking.carrier or parcel.tracking.carrier_code,
-            tracking_number=parcel.tracking.number,
-            tracking_url=parcel.tracking.url,
-            lines=lines,
-            estimated_delivery=parcel.estimated_delivery or self.standing.estimated_delivery,
-            created_at=self.at,
-            created_by=self.by,
-            changed_at=self.at,
-        )
-
-    def _ship(self, new: Sequence[Shipment]) -> None:
-        """Count the pieces of new parcels in their lines."""
-        pieces = Counter[str]()
-        for one in new:
-            pieces.update(one.lines)
-        shipped, states = {}, {}
-        for line_id, count in pieces.items():
-            line = self.order.line(line_id)
-            # what its source has told of may be the same pieces
-            total = min(line.shipped + count, line.quantity)
-            if line.state in DROPPED:
-                self._nobody_wants(line)
-                continue
-            shipped[line_id] = total
-            if total < line.quantity - line.cancelled or has_left(line.state):
-                continue
-            if may_follow(line.state, OrderState.SHIPPED):
-                states[line_id] = OrderState.SHIPPED
-            else:
-                self._out_of_turn(line, OrderState.SHIPPED)
-        self._move(states, shipped)
-
-    def _nobody_wants(self, line: BookLine) -> None:
-        self._note("anomaly", before=line.state.value, after="shipped", reason="it has left")
-        question = (
-            f"line {line.line_id} of order {self.order.number} is {line.state.value}, and "
-            f"{self.one.there} has sent it (number {self.one.number}). What becomes of the goods?"
-        )
-        ask(self.conn, self.one, "cancelled_after_shipping", question, self.at)
 
     def _lines(self) -> None:
         """Lines go on with their forward; never back, and not before all of them has left."""
@@ -447,8 +293,8 @@ class _Standing:
             if is_forward(line.state, state) and may_follow(line.state, state):
                 states[line_id] = state
             elif self._goes_back(line, state):
-                self._out_of_turn(line, state)
-        self._move(states, {})
+                self.out_of_turn(line, state)
+        self.move_lines(states, {})
 
     def _goes_back(self, line: BookLine, state: OrderState) -> bool:
         """Whether a new word leads back: not where the source is, too, nor where the destination is
@@ -457,27 +303,6 @@ class _Standing:
             return False
         behind = line.state is FORWARDED and is_forward(state, FORWARDED)
         return self.said_before or not behind
-
-    def _out_of_turn(self, line: BookLine, state: OrderState) -> None:
-        """It tells what cannot come after what is known: noted, and the line stays."""
-        reason = f"it tells so of line {line.line_id}"
-        self._note("anomaly", before=line.state.value, after=state.value, reason=reason)
-
-    def _move(self, states: Mapping[str, OrderState], shipped: Mapping[str, int]) -> None:
-        if not states and not shipped:
-            return
-        told = self.standing.events[-1][0] if self.standing.events else ""
-        self.order = book.move(
-            self.conn,
-            self.order,
-            states,
-            by=self.by,
-            reason=f"{self.one.there} tells of number {self.one.number}",
-            at=self.at,
-            remote_at=told,
-            shipped=shipped,
-        )
-        self.news = True
 
     def _left(self) -> None:
         """Nothing more is to be sent of a forward whose own pieces have all left; what is open of
@@ -504,16 +329,3 @@ class _Standing:
                 self.at,
             )
             self.news = True
-
-
-def _unnamed(conn: Connection, order_id: str, told: Standing) -> Standing:
-    """What is told in words of its own, without names and addresses."""
-    if not (told.raw_status or told.message or told.events):
-        return told
-    personal = personal_texts(conn, order_id)
-    return replace(
-        told,
-        raw_status=without_names(told.raw_status, personal),
-        message=without_names(told.message, personal),
-        events=tuple((at, without_names(words, personal)) for at, words in told.events),
-    )

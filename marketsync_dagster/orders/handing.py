@@ -18,6 +18,7 @@ from marketsync_dagster.ledger.order_tasks import open_tasks
 from marketsync_dagster.ledger.orders import BookOrder, load_orders
 from marketsync_dagster.ledger.shipments import Shipment, shipments_of
 from marketsync_dagster.orders.desk import Desk
+from marketsync_dagster.orders.elsewhere import look_for_others, not_ruled_out
 from marketsync_dagster.orders.forward_steps import ask, close_tasks, end, move
 from marketsync_dagster.orders.forwarding import LESS, no_longer_less, reshape
 from marketsync_dagster.orders.looking import ask_standings, look_up, may_be_there, rule_out
@@ -40,6 +41,7 @@ async def take_turn(desk: Desk, limit: int | None = None) -> None:
     await look_up(desk)
     await asyncio.to_thread(_tidy, desk)
     await _cancel(desk)
+    await look_for_others(desk)
     await _send(desk, limit, await rule_out(desk))
     await look_up(desk)  # what was refused because it is there already
     await ask_standings(desk)
@@ -84,7 +86,7 @@ def _tidy(desk: Desk) -> None:
         reason = "what was ordered has changed" if keep else "it is not wanted any more"
         after = reshape(conn, order, one, keep, by=desk.by, reason=reason, at=at)
         if after.state == "cancelled":
-            desk.count_one(one, "cancelled")
+            desk.came_to(one.id, one.outlet, "cancelled")
 
     with desk.ledger.read() as conn:
         there = desk.at_destination(conn, _SETTLED)
@@ -130,7 +132,7 @@ def _cancelled(desk: Desk, asked: Forward, handed: Handed) -> None:
     def write(conn: Connection, order: BookOrder, one: Forward) -> None:
         if handed.outcome in ACKNOWLEDGED:
             end(conn, order, one, "cancelled", by=desk.by, at=at)
-            desk.count_one(one, "cancelled")
+            desk.came_to(one.id, one.outlet, "cancelled")
         elif handed.outcome in (Outcome.REFUSED, Outcome.UNSUPPORTED):
             why = f" ({handed.message})" if handed.message else ""
             question = (
@@ -154,6 +156,11 @@ async def _send(desk: Desk, limit: int | None, ruled_out: Collection[str]) -> No
     ]
     if desk.chosen is not None:
         waiting = [one for one in waiting if one.outlet in desk.chosen]
+    elsewhere = await asyncio.to_thread(not_ruled_out, desk, waiting)
+    for one in waiting:
+        if one.id in elsewhere:
+            desk.came_to(one.id, one.outlet, "waiting")
+    waiting = [one for one in waiting if one.id not in elsewhere]
     # else two that are lost each time would keep all others waiting
     waiting.sort(key=lambda one: one.attempts if one.state == "pending" else 0)
     waiting = _limited(desk, waiting, limit)
@@ -162,7 +169,7 @@ async def _send(desk: Desk, limit: int | None, ruled_out: Collection[str]) -> No
         if not desk.may_call():
             return
         if await asyncio.to_thread(_prepared, desk, one) is None:
-            desk.count_one(one, "held")
+            desk.came_to(one.id, one.outlet, "held")
             continue
         taken = await desk.slot()
         if taken is None:
@@ -236,7 +243,7 @@ def _outcome(desk: Desk, conn: Connection, order: BookOrder, one: Forward, hande
             conn, one, "sent", at=at, by=by, message="", sent_at=at, attempts=0,
             external_id=external_id,
         )  # fmt: skip
-        desk.count_one(one, "sent")
+        desk.came_to(one.id, one.outlet, "created")
     elif handed.duplicate:  # it is there: an attempt whose answer was lost
         move(
             conn, one, "unknown", at=at, by=by, message=words, sent_at=at, attempts=0,
@@ -244,14 +251,14 @@ def _outcome(desk: Desk, conn: Connection, order: BookOrder, one: Forward, hande
         )  # fmt: skip
     elif handed.outcome is Outcome.UNKNOWN:
         move(conn, one, "unknown", at=at, by=by, message=words)
-        desk.count_one(one, "unknown")
+        desk.came_to(one.id, one.outlet, "unknown")
     elif handed.outcome in (Outcome.REFUSED, Outcome.UNSUPPORTED):
         end(conn, order, replace(one, message=words), "refused", by=by, at=at)
-        desk.count_one(one, "refused")
+        desk.came_to(one.id, one.outlet, "refused")
     else:
         later = desk.later(one.attempts, handed.retry_after_s)
         move(conn, one, "sync_pending", at=at, by=by, message=words, not_before=later)
-        desk.count_one(one, "waiting")
+        desk.came_to(one.id, one.outlet, "waiting")
 
 
 def _leave(desk: Desk, waiting: Sequence[Forward], later: str, message: str) -> None:
@@ -264,6 +271,6 @@ def _leave(desk: Desk, waiting: Sequence[Forward], later: str, message: str) -> 
             return
         words = f"not tried: {message}"
         move(conn, one, "sync_pending", at=desk.at(), by=desk.by, message=words, not_before=later)
-        desk.count_one(one, "waiting")
+        desk.came_to(one.id, one.outlet, "waiting")
 
     desk.each(_WAITING, waiting, wait)

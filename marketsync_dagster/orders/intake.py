@@ -42,6 +42,8 @@ class Intake:
     observe: Observer = unobserved
     gone: Collection[str] = ()
     """As `applying.apply` has it."""
+    taken_since: str = ""
+    """The same."""
 
     def read(self, document: bytes) -> PulledOrder | UnreadableOrder:
         """What a document says, or why nothing can be made of it."""
@@ -103,6 +105,7 @@ class Intake:
                 by=self.by,
                 prefix=self.prefix,
                 gone=self.gone,
+                taken_since=self.taken_since,
             )
             also(conn)
             self.observe("book_written")

@@ -19,6 +19,7 @@ from marketsync_dagster.ledger.order_events import OrderEvent, record_events
 from marketsync_dagster.ledger.orders import BookOrder, load_orders
 from marketsync_dagster.ledger.restored import first_made, restored_at
 from marketsync_dagster.orders.desk import Desk
+from marketsync_dagster.orders.fates import told_fate
 from marketsync_dagster.orders.forward_steps import ask, close_tasks, end, move
 from marketsync_dagster.orders.fulfilment import apply_standing, apply_standings
 from marketsync_dagster.orders.states import is_over
@@ -43,12 +44,12 @@ async def look_up(desk: Desk) -> None:
         return
     since = await asyncio.to_thread(_since, desk, unknown)
     numbers = [one.number for one in unknown]
-    found = await _find(desk, numbers, since, unknown)
+    found = await find(desk, numbers, since, unknown)
     if found is not None:
         await asyncio.to_thread(_found, desk, unknown, found.standings)
 
 
-async def _find(
+async def find(
     desk: Desk, numbers: Sequence[str], since: str, about: Sequence[Forward]
 ) -> Found | None:
     """What the destination has of these numbers; None: it could not be read, and the forwards that
@@ -126,7 +127,9 @@ def _is_there(
     )  # fmt: skip
     close_tasks(conn, order.id, [after], "forward_unknown", words, desk.by, at)
     _, figures = apply_standing(conn, order, after, standing, by=desk.by, at=at)
-    desk.figures(one.outlet).update(figures)
+    told = told_fate(figures)
+    desk.came_to(one.id, one.outlet, told if told == "failed" else "updated")
+    desk.figures(one.outlet)["shipped"] += figures["shipped"]
     desk.count_one(one, "found")
 
 
@@ -161,7 +164,7 @@ async def rule_out(desk: Desk) -> Collection[str]:
     standings: Sequence[Standing] = ()
     if asked:
         since = min(one.created_at for one in asked)
-        found = await _find(desk, [one.number for one in asked], since, doubtful)
+        found = await find(desk, [one.number for one in asked], since, doubtful)
         if found is None:
             return ()
         standings = found.standings
@@ -201,7 +204,7 @@ def _ruled_out(
             return
         for old in earlier[one.id]:
             standing = there.get(old.number)
-            if standing is not None and _goes_on(old, standing):
+            if standing is not None and goes_on(old, standing):
                 _goes_on_there(desk, conn, order, one, old, standing)
                 return
         tried = [_began_by_now(conn, each, now) for each in tried]
@@ -217,7 +220,7 @@ def _ruled_out(
     return may_go
 
 
-def _goes_on(old: Forward, standing: Standing) -> bool:
+def goes_on(old: Forward, standing: Standing) -> bool:
     """Whether an attempt that has ended is fulfilled all the same. That one is there says so if it
     was never to be; of one that failed later only a good word does."""
     return not standing.failed and (old.state == "refused" or standing.state is not None)
@@ -240,7 +243,7 @@ def _goes_on_there(
     record_events(conn, [event])
     todo = "have that cancelled there before a new attempt, or tell by hand what is sent of it"
     end(conn, order, replace(one, message=f"{words}: {todo}"), "refused", by=desk.by, at=at)
-    desk.count_one(one, "refused")
+    desk.came_to(one.id, one.outlet, "refused")
 
 
 def _absent(desk: Desk, conn: Connection, order: BookOrder, one: Forward) -> None:
@@ -341,8 +344,9 @@ def _stand(desk: Desk, asked: Sequence[Forward], standings: Sequence[Standing]) 
             desk.ledger, desk.destination, found, by=desk.by, now=desk.clock(),
             observe=desk.observe,
         )  # fmt: skip
-        for name in ("updated", "unchanged", "shipped", "failed"):
-            desk.figures(outlet)[name] += getattr(applied, name)
+        desk.figures(outlet)["shipped"] += applied.shipped
+        for forward_id, fate in applied.fates.items():
+            desk.came_to(forward_id, outlet, fate)
     at = desk.at()
 
     def asked_now(conn: Connection, order: BookOrder, one: Forward) -> None:

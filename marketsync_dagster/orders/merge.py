@@ -14,11 +14,12 @@ from marketsync_dagster.ledger.order_events import OrderEvent
 from marketsync_dagster.ledger.order_holds import Hold, HoldKind
 from marketsync_dagster.ledger.order_tasks import Task
 from marketsync_dagster.ledger.orders import BookLine, BookOrder, order_id_of, touched
+from marketsync_dagster.orders.amounts import paid
 from marketsync_dagster.orders.exact import check, clean, minor
 from marketsync_dagster.orders.lines import Age, Told, merged_line, new_line
 from marketsync_dagster.orders.notes import BY, Notes
 from marketsync_dagster.orders.persons import fields_of
-from marketsync_dagster.orders.resolve import NO_CHANNEL, Resolve
+from marketsync_dagster.orders.resolve import Resolve, cure_of
 from marketsync_dagster.orders.states import aggregate, all_over, header
 from marketsync_dagster.platforms.ordering import Person, PulledOrder, Role
 from marketsync_dagster.values.order_states import UNFINISHED, OrderFlag, OrderState
@@ -77,10 +78,12 @@ def merge(
     sha256: str = "",
     number: str = "",
     sent_before: str = "",
+    taken_since: str = "",
 ) -> Merged:
     """The order after its source said `pulled`, which is the document `sha256`. `number`: what a
     new order is called that has none; else its id. `sent_before`: the source under whose name it
-    was sent on already.
+    was sent on already. `taken_since`: that the platform took orders itself which were made since
+    then is as it should be; empty: of none.
 
     UnreadableOrder where the document contradicts itself, or has amounts that its currency cannot
     have.
@@ -95,7 +98,7 @@ def merge(
         lines = tuple(new_line(told, index, notes) for index in range(len(pulled.lines)))
         order = _new_order(notes, pulled, lines, source, platform, sha256)
         notes.events.insert(0, _created(order, notes))
-        _hold_taken(order, notes, sent_before)
+        _hold_taken(order, notes, sent_before, taken_since)
         persons: dict[Role, Person] = {
             role: one for role, one in pulled.persons.items() if one != _NOBODY
         }
@@ -123,19 +126,20 @@ def hold_unmapped(lines: Iterable[BookLine], notes: Notes) -> bool:
     waiting = [line for line in lines if waits_for_mapping(line)]
     if waiting:
         words = "; ".join(f"line {line.line_id}: {line.unmapped}" for line in waiting)
-        step = "give the product that SKU in the till or correct the offer's name"
-        if any(NO_CHANNEL in line.unmapped for line in waiting):
-            step = "add a channel of that account to channels: in marketsync.yaml"
-        notes.hold("unmapped", words, f"{step}; the next run of fulfil_orders looks again")
+        steps = dict.fromkeys(cure_of(line.unmapped) for line in waiting)
+        step = f"{'; '.join(steps)}; the next run of fulfil_orders looks again"
+        notes.hold("unmapped", words, step)
     return bool(waiting)
 
 
-def _hold_taken(order: BookOrder, notes: Notes, sent_before: str) -> None:
+def _hold_taken(order: BookOrder, notes: Notes, sent_before: str, taken_since: str) -> None:
     """Hold a new order that may be on its way to its customer already: it was accepted by somebody
     else, or we have sent it on under another name of its source."""
     open_lines = [line for line in order.lines if line.open and line.state in UNFINISHED]
     if sent_before and open_lines:
         words = f"an order of {sent_before} with this id was sent on: it may be the same"
+    elif taken_since and order.created_at >= taken_since:
+        return
     elif any(line.state is not OrderState.NEW for line in open_lines):
         words = "it was accepted before MarketSync knew it: somebody may be shipping it"
     else:
@@ -159,7 +163,7 @@ def outlet_of(lines: Iterable[BookLine]) -> str:
 
 def standing(order: BookOrder, at: str, *, held: bool) -> BookOrder:
     """The order with what its lines make of it: state, flags, outlet, whether it has ended."""
-    state, flags = aggregate(order.lines)
+    state, flags = aggregate(order.lines, paid(order))
     flags |= order.flags - {OrderFlag.ON_HOLD, OrderFlag.PARTIALLY_SHIPPED}
     if OrderFlag.REFUNDED in flags:
         flags -= {OrderFlag.PARTIALLY_REFUNDED}

@@ -11,17 +11,30 @@ import hashlib
 import time
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
+from shlex import quote
+
+from sqlalchemy import Connection, select
 
 from marketsync_dagster.config.orders import POS
 from marketsync_dagster.config.settings import Settings
 from marketsync_dagster.ledger.engine import Ledger
 from marketsync_dagster.ledger.forwards import Forward, by_number
-from marketsync_dagster.ledger.order_raw import RawRow, keep_raw, mark_raw, sha256_of
+from marketsync_dagster.ledger.order_raw import (
+    RawRow,
+    keep_raw,
+    mark_raw,
+    received_at,
+    sha256_of,
+)
+from marketsync_dagster.ledger.order_tables import order_event
 from marketsync_dagster.ledger.order_tasks import Task, ask
 from marketsync_dagster.ledger.orders import BookOrder, load_orders
+from marketsync_dagster.ledger.shipments import shipment_id, shipments_of
+from marketsync_dagster.orders.fates import Fate, further
 from marketsync_dagster.orders.fulfilment import apply_standings
+from marketsync_dagster.orders.persons import personal_texts, without_names
 from marketsync_dagster.orders.points import Observer, unobserved
 from marketsync_dagster.orders.pos_answer_files import Answer, answers_in
 from marketsync_dagster.orders.pos_drop import till_of
@@ -80,6 +93,8 @@ class Answered:
     """Answers for numbers that the till was not given."""
     waiting: int = 0
     """Files that are still being written, or could not be put away."""
+    fates: Mapping[str, Fate] = field(default_factory=dict)
+    """Forward -> what it came to."""
 
 
 def take_answers(
@@ -110,7 +125,7 @@ def take_answers(
     turn = _Turn(ledger, outlet, inbox, by, to_iso(now or utcnow()), observe)
     for file in files:
         turn.take(file)
-    return Answered(**turn.numbers)
+    return Answered(**turn.numbers, fates=turn.fates)
 
 
 def tidy(settings: Settings, outlet: str, before_s: float) -> int:
@@ -142,6 +157,9 @@ class _Turn:
         self.ledger, self.outlet, self.inbox = ledger, outlet, inbox
         self.by, self.at, self.observe = by, at, observe
         self.numbers: Counter[str] = Counter()
+        self.fates: dict[str, Fate] = {}
+        self.told_by: dict[str, int] = {}
+        """Parcel without a name of its own -> the first file of this turn that tells of it."""
 
     def take(self, file: Arrived) -> None:
         """Keep a file, apply it, put it away."""
@@ -188,6 +206,7 @@ class _Turn:
         tasks = [self._task(file, f"{raw.sha256[:16]} {w.place}", w) for w in wrong]
         standings: list[Standing] = []
         told: Counter[tuple[str, str]] = Counter()
+        unnamed: list[tuple[Answer, BookOrder, Parcel]] = []
         with self.ledger.read() as conn:
             for answer in answers:
                 one = by_number(conn, POS, answer.number)
@@ -197,21 +216,74 @@ class _Turn:
                     continue
                 order = load_orders(conn, [one.order_id])[one.order_id]
                 try:
-                    standings.append(_standing(answer, order, one, told))
+                    standings.append(standing := _standing(answer, order, one, told))
                 except Wrong as error:
                     mark = f"{raw.sha256[:16]} {error.place}"
                     tasks.append(self._task(file, mark, error, order))
                     self.numbers["unreadable"] += 1
+                    continue
+                if standing.state is S.SHIPPED and not answer.parcel + answer.tracking:
+                    unnamed += [(answer, order, each) for each in standing.parcels if each.lines]
+            for answer, order, parcel in unnamed:
+                count = told[answer.number, parcel.key]  # none of the second of two equal ones
+                if count and self._is_equal(conn, raw, answer, order, parcel, count):
+                    tasks.append(self._same_parcel(file, raw, answer, order, parcel))
         applied = apply_standings(
             self.ledger, POS, standings, by=self.by, now=_moment(self.at), observe=self.observe
         )
         with self.ledger.begin() as conn:
-            ask(conn, tasks)
+            ask(conn, [_unnamed(conn, task) for task in tasks])
             mark_raw(conn, [(raw.id, "applied", "")])
         self.numbers["unreadable"] += len(wrong)
         self.numbers["answers"] += len(answers) + len(wrong)
         for name in ("updated", "unchanged", "shipped", "failed"):
             self.numbers[name] += getattr(applied, name)
+        for one, fate in applied.fates.items():
+            self.fates[one] = further(fate, self.fates.get(one))
+
+    def _is_equal(
+        self,
+        conn: Connection,
+        raw: RawRow,
+        answer: Answer,
+        order: BookOrder,
+        parcel: Parcel,
+        count: int,
+    ) -> bool:
+        """Whether another file has told of equal parcels, no fewer, and there are pieces left for
+        one more: then it may be another one, or the same told again. The same at the same time is
+        the same."""
+        base = shipment_id(order.id, f"{answer.number}/{parcel.key}")
+        first = self.told_by.setdefault(base, raw.id)
+        keys = {f"{answer.number}/{twin_key(parcel.key, n)}" for n in range(1, count + 1)}
+        known = [one for one in shipments_of(conn, [order.id]).get(order.id, []) if one.key in keys]
+        if first == raw.id:  # those of a turn that was killed are of this very file
+            known = [one for one in known if one.created_at < received_at(conn, raw.id)]
+        left = all(order.line(line).open >= pieces for line, pieces in parcel.lines.items())
+        if len(known) < count or not left:
+            return False
+        c = order_event.c
+        said = select(c.id).where(
+            c.order_id == order.id, c.kind == "fulfilment", c.remote_at == answer.at
+        )
+        return not answer.at or conn.execute(said.limit(1)).first() is None
+
+    def _same_parcel(
+        self, file: Arrived, raw: RawRow, answer: Answer, order: BookOrder, parcel: Parcel
+    ) -> Task:
+        pieces = ", ".join(f"{n} of line {line}" for line, n in sorted(parcel.lines.items()))
+        question = (
+            f"{veiled(file.shown)}, {answer.place}: the till of {self.outlet} says once more that "
+            f"a parcel with {pieces} of order {order.number} has left, without its name or number: "
+            "is it another one (ship), or the same (done)?"
+        )
+        lines = " ".join(f"--line {quote(f'{k}={n}')}" for k, n in sorted(parcel.lines.items()))
+        commands = (
+            f"marketsync orders ship {order.id} {lines} --by NAME --reason WHY",
+            "marketsync orders resolve {task} --answer done --by NAME --reason WHY",
+        )
+        key = f"same_parcel {raw.id} {answer.place}"
+        return Task(key, order.id, self.outlet, "same_parcel", question, commands, self.at)
 
     def _unreadable(self, file: Arrived, mark: str, words: str, raw: RawRow | None = None) -> None:
         """A file of which nothing can be read stays, and people are asked once."""
@@ -270,7 +342,7 @@ def _standing(
         key = _parcel_key(answer, lines)
         told[answer.number, key] += 1
         if (twin := told[answer.number, key]) > 1 and lines and not answer.parcel + answer.tracking:
-            key = f"{key}-{twin}"  # a file tells nothing twice: these are two equal parcels
+            key = twin_key(key, twin)  # a file tells nothing twice: these are two equal parcels
         parcels = (Parcel(key, tracking, lines),)
     words = answer.status + (f": {answer.reason}" if answer.reason else "")
     return Standing(
@@ -291,6 +363,19 @@ def _line(said: str, order: BookOrder, one: Forward) -> str | None:
         return said
     found = [line.line_id for line in order.lines if line.sku == said and line.line_id in one.lines]
     return found[0] if len(found) == 1 else None
+
+
+def _unnamed(conn: Connection, task: Task) -> Task:
+    """A question without the names of the order's persons, which may be a file's name."""
+    if not task.order_id:
+        return task
+    personal = personal_texts(conn, task.order_id)
+    return replace(task, question=without_names(task.question, personal))
+
+
+def twin_key(key: str, number: int) -> str:
+    """The key of one of several equal parcels, counted from 1."""
+    return f"{key}-{number}" if number > 1 else key
 
 
 def _parcel_key(answer: Answer, lines: Mapping[str, int]) -> str:

@@ -31,6 +31,11 @@ class Progress:
     """The platform's clock when it began; empty: none is under way."""
     position: str = ""
     """Of the page that was kept last: where a pull that was killed goes on."""
+    began: str = ""
+    """When the first pull began that came to its end and left nothing out."""
+
+
+FIELDS = ("until", "since", "started", "position", "began")
 
 
 def cursor_name(source: str) -> str:
@@ -49,12 +54,21 @@ def _read(text: str | None) -> Progress:
 
 def under_way(conn: Connection, source: str, since: str, started: str, position: str) -> None:
     """A page of a pull is kept; `until` stays. Under the lock of the source's orders."""
-    _write(conn, source, Progress(_present(conn, source).until, since, started, position))
+    present = _present(conn, source)
+    _write(conn, source, Progress(present.until, since, started, position, live_since(present)))
 
 
 def finished(conn: Connection, source: str, started: str) -> None:
     """A pull that began at `started` has come to its end. Never goes back."""
-    _write(conn, source, Progress(max(_present(conn, source).until, started)))
+    present = _present(conn, source)
+    until, began = max(present.until, started), live_since(present) or started
+    _write(conn, source, Progress(until, began=began))
+
+
+def live_since(progress: Progress) -> str:
+    """Since when the orders of a source have come in as they are made; empty: not yet. Cursors of
+    earlier versions do not say it: since their last pull at the latest."""
+    return progress.began or progress.until
 
 
 def _present(conn: Connection, source: str) -> Progress:
@@ -63,7 +77,7 @@ def _present(conn: Connection, source: str) -> Progress:
 
 
 def _write(conn: Connection, source: str, progress: Progress) -> None:
-    said = {name: getattr(progress, name) for name in ("until", "since", "started", "position")}
+    said = {name: getattr(progress, name) for name in FIELDS}
     set_cursor(conn, cursor_name(source), orjson.dumps(said).decode())
 
 

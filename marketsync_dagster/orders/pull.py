@@ -18,7 +18,7 @@ from collections.abc import (
     Sequence,
 )
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection
@@ -31,7 +31,7 @@ from marketsync_dagster.orders import progress
 from marketsync_dagster.orders.applying import Applied, Read
 from marketsync_dagster.orders.intake import Intake
 from marketsync_dagster.orders.pacing import PullPace
-from marketsync_dagster.orders.progress import Start, progress_of, start_of
+from marketsync_dagster.orders.progress import Start, live_since, progress_of, start_of
 from marketsync_dagster.platforms.base import Call, Pace, PlatformError
 from marketsync_dagster.platforms.ordering import (
     Keeps,
@@ -134,11 +134,18 @@ class _Kept:
     at: str
     """The position at which it began."""
     moment: str
-    whole: bool
-    """Nothing of it was left out."""
+    others: int
+    """Orders that nobody asked for, left out for good."""
+    later: Sequence[RawOrder]
+    """Orders that are left out unless there is room for them in the end."""
     rows: Sequence[RawRow]
     read: Mapping[int, PulledOrder | UnreadableOrder]
     """Id of a document that nobody had seen -> what it says."""
+
+    @property
+    def whole(self) -> bool:
+        """Nothing of the page was left out."""
+        return not self.others and not self.later
 
 
 @dataclass(slots=True)
@@ -169,8 +176,10 @@ class Puller:
         """Pull to the end. PlatformError where the source cannot be read so far; what was kept
         until then stays, and the next pull goes on."""
         now = self.now or utcnow()
-        await asyncio.to_thread(self._recover, to_iso(now))
         before = await asyncio.to_thread(progress_of, self.intake.ledger, self.intake.source)
+        if self.settings.accept == "platform":
+            self.intake = replace(self.intake, taken_since=live_since(before))
+        await asyncio.to_thread(self._recover, to_iso(now))
         start = start_of(
             before, self.settings, now, since=self.wanted.since, partly=self.wanted.partly
         )
@@ -254,22 +263,42 @@ class Puller:
 
     def _keep(self, page: OrderPage, at: str) -> _Kept:
         """Keep the documents of one page, which began at `at`, and read those that are new."""
-        result, wanted, moment = self.result, self.wanted, to_iso(self.now or utcnow())
+        result = self.result
         result.pages += 1
         result.calls += len(page.calls)
         result.said_total = max(result.said_total, page.total or 0)
-        calls = [call_row(self.intake.source, call) for call in page.calls]
         self._seen += len(page.orders)
-        chosen = self._choose(page.orders) if wanted.partly else page.orders
-        whole = len(chosen) == len(page.orders)
-        result.left_out += len(page.orders) - len(chosen)
-        rows = self.intake.keep(chosen, moment, lambda conn: record_calls(conn, calls))
+        return self._keep_wanted(page, at, page.orders, page.calls)
+
+    def _keep_wanted(
+        self,
+        page: OrderPage,
+        at: str,
+        raws: Sequence[RawOrder],
+        calls: Sequence[Call] = (),
+        others: int = 0,
+    ) -> _Kept:
+        """Keep what is wanted of some documents of a page, of which `others` are not."""
+        moment = to_iso(self.now or utcnow())
+        chosen, later = self._choose(raws) if self.wanted.partly else (raws, ())
+        left_out = len(raws) - len(chosen)
+        self.result.left_out += left_out
+        made = [call_row(self.intake.source, call) for call in calls]
+        rows = self.intake.keep(chosen, moment, lambda conn: record_calls(conn, made))
         read = {row.id: self.intake.read(row.document) for row in rows if not row.seen}
-        return _Kept(page, at, moment, whole, rows, read)
+        return _Kept(page, at, moment, others + left_out - len(later), later, rows, read)
+
+    def _keep_later(self, kept: _Kept) -> _Kept:
+        """Documents that were taken have said nothing new: there is room for others."""
+        self.result.left_out -= len(kept.later)
+        return self._keep_wanted(kept.page, kept.at, kept.later, others=kept.others)
 
     async def _bring(self, kept: _Kept, start: Start) -> bool:
         """Bring one page into the book; False: no more are wanted."""
         more = await asyncio.to_thread(self._apply, kept, start)
+        while kept.later and self._room():
+            kept = await asyncio.to_thread(self._keep_later, kept)
+            more = await asyncio.to_thread(self._apply, kept, start)
         if kept.whole and isinstance(self.reader, Keeps):
             await self.reader.kept(kept.page)
         return more
@@ -292,15 +321,17 @@ class Puller:
         result.count(self.intake.apply(read, moment, cursor))
         self.intake.observe("page_committed")
         self.tell(len(result.fates), result.said_total)
-        if self.wanted.limit is not None and page.position and self._kept() >= self.wanted.limit:
+        if page.position and not self._room():
             result.left_out += max(0, result.said_total - self._seen)
             return False
         return True
 
-    def _choose(self, raws: Sequence[RawOrder]) -> list[RawOrder]:
-        """Those that are wanted: of the states asked for, and not more new ones than `limit`."""
+    def _choose(self, raws: Sequence[RawOrder]) -> tuple[list[RawOrder], list[RawOrder]]:
+        """Those that are wanted: of the states asked for, and not more new ones than `limit`; and
+        those that the limit alone leaves out."""
         book = self._book(raws)
         chosen: list[RawOrder] = []
+        later: list[RawOrder] = []
         there = self._kept()
         for raw in raws:
             said = self.intake.read(raw.document)
@@ -310,14 +341,19 @@ class Puller:
             new = known is None or known.raw_sha256 != sha256_of(raw.document)
             if new and isinstance(said, PulledOrder):
                 if self.wanted.limit is not None and there >= self.wanted.limit:
+                    later.append(raw)
                     continue
                 there += 1
             chosen.append(raw)
-        return chosen
+        return chosen, later
 
     def _kept(self) -> int:
         """New and changed orders so far."""
         return sum(fate != "unchanged" for fate in self.result.fates.values())
+
+    def _room(self) -> bool:
+        """Whether more new and changed orders are wanted."""
+        return self.wanted.limit is None or self._kept() < self.wanted.limit
 
     def _book(self, raws: Sequence[RawOrder]) -> dict[str, BookOrder]:
         """External id -> order, of those that the book has."""

@@ -46,6 +46,20 @@ class _Place:
 
 NO_CHANNEL = "has no channel"
 """Said of an account of which the configuration does not say at which outlets its goods are."""
+_NO_OUTLET, _WHOSE = "there is no outlet", "does not say at which outlet"
+_CURES = (
+    (NO_CHANNEL, "add a channel for that account and outlet to channels: in marketsync.yaml"),
+    (_NO_OUTLET, "correct the outlet that its source names, or add it to outlets:"),
+    (_WHOSE, "let the shop's file say `outlet`, or set `outlet` of the shop in marketsync.yaml"),
+)
+
+
+def cure_of(problem: str) -> str:
+    """What is to be done where a line is not mapped."""
+    for words, step in _CURES:
+        if words in problem:
+            return step
+    return "give the product that SKU in the till or correct the offer's name"
 
 
 class Resolver:
@@ -73,11 +87,13 @@ class Resolver:
         places = self._places_of(source)
         if outlet_said:
             if outlet_said not in self._settings.outlets:
-                return Resolved(problem=f"there is no outlet {outlet_said!r}")
+                return Resolved(problem=f"{_NO_OUTLET} {outlet_said!r}")
             if source in self._settings.shops:
                 places = (_Place(outlet_said),)
             else:
                 places = tuple(place for place in places if place.outlet == outlet_said)
+        if not places and source in self._settings.shops:
+            return Resolved(problem=f"{source} {_WHOSE} {name!r} was sold")
         if not places:
             where = f" at {outlet_said}" if outlet_said else ""
             return Resolved(problem=f"{source} {NO_CHANNEL}{where} that could sell {name!r}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from datetime import datetime
 
@@ -11,12 +12,19 @@ from marketsync_dagster.ledger.order_commands import CommandRow, command_of, sav
 from marketsync_dagster.ledger.order_events import OrderEvent, record_events
 from marketsync_dagster.ledger.order_tasks import Task, get_task
 from marketsync_dagster.ledger.order_tasks import answer as answer_task
+from marketsync_dagster.ledger.shipments import shipments_of, tell_anew
 from marketsync_dagster.orders import book, forwarding
 from marketsync_dagster.orders.amounts import asked, still_refundable
-from marketsync_dagster.orders.answers import Ended, end_command
+from marketsync_dagster.orders.answers import WORDS, Ended, end_command
 from marketsync_dagster.orders.by_hand import FULFIL, Changing, Done, changing
 from marketsync_dagster.orders.gates import CANCELLING
-from marketsync_dagster.orders.wanting import event_of, name_of
+from marketsync_dagster.orders.tracking import (
+    carrier_command,
+    lacks_carrier,
+    name_of_parcel,
+)
+from marketsync_dagster.orders.wanting import event_of
+from marketsync_dagster.orders.write_back import UNTOLD, told_now
 from marketsync_dagster.values.errors import UsageError
 from marketsync_dagster.values.money import format_minor
 from marketsync_dagster.values.order_states import CommandKind
@@ -27,6 +35,13 @@ ANSWERS = ("done", "again", "drop")
 again; nothing more comes of it."""
 OF_FORWARDS = ("forward_unknown", "forward_refused", "cancel_at_destination", "destination_gone")
 OF_COMMANDS = ("command_unknown", "command_refused")
+_OFFERED = re.compile(r" orders resolve \S+ --answer (\w+)")
+
+
+def answers_of(task: Task) -> list[str]:
+    """What a question offers. One that another command answers can be closed as well."""
+    found = [answer for command in task.commands for answer in _OFFERED.findall(command)]
+    return found or ["done", "drop"]
 
 
 def resolve_task(
@@ -46,6 +61,7 @@ def resolve_task(
         raise UsageError(f"task {number} {what}", "marketsync orders tasks")
     if answer not in ANSWERS:
         raise UsageError(f"{answer!r} is no answer", f"one of {', '.join(ANSWERS)}")
+    _check_offered(task, answer)
     if not task.order_id:
         if not by.strip() or not reason.strip():
             raise UsageError("an answer has a name and a reason", "--by NAME --reason WHY")
@@ -63,36 +79,63 @@ def resolve_task(
         return Done(one.order.id, words, FULFIL)
 
 
+def _check_offered(task: Task, answer: str) -> None:
+    offered = answers_of(task)
+    # what was refused is not done: why, is said below
+    if answer in offered or (answer == "done" and task.kind.endswith("_refused")):
+        return
+    raise UsageError(
+        f"task {task.id} ({task.kind}) is not answered with {answer!r}: {task.question}",
+        f"--answer {', or '.join(offered)}",
+    )
+
+
 def _answered(one: Changing, task: Task, answer: str) -> str:
     """What an answer leads to, in words."""
     if task.kind in OF_FORWARDS:
         return forwarding.resolve(
             one.conn, one.order, task, answer, by=one.by, reason=one.reason, at=one.at
         )
+    if task.kind == "carrier_needed" and answer == UNTOLD:
+        tell_anew(one.conn, task.subject, one.at)
+        return f"order {one.order.number}: the parcel is told without its tracking number"
     row = command_of(one.conn, task.subject) if task.kind in OF_COMMANDS else None
     if row is None:
         if answer == "again":
             raise UsageError("nothing can be tried again here", "--answer done, or drop")
         return f"task {task.id} is closed"
     if row.state not in ("unknown", "refused"):
-        return f"nothing was changed: {name_of(row)} is {row.state} by now"
+        return f"nothing was changed: {_called(one, row)} is {row.state} by now"
     if answer == "again":
         _still_owed(one, row)
+        row = _as_it_travels(one, row)
         save_commands(one.conn, [replace(row, state="waiting", not_before="", attempts=0)])
         said = event_of(row, "intended", one.at, "wanted again", one.reason, one.by)
         record_events(one.conn, [said])
         if row.kind in CANCELLING:
             _waits_again(one)
-        return f"{name_of(row)} goes to {one.order.account} again"
+        return f"{_called(one, row)} goes to {one.order.account} again"
     if answer == "done" and row.state == "refused":
         raise UsageError(
-            f"{one.order.account} has refused {name_of(row)}: it is not done",
+            f"{one.order.account} has refused {_called(one, row)}: it is not done",
             "--answer again, or drop; the next pull tells what is true by now",
         )
     state: Ended = "done" if answer == "done" else "dropped"
     row = replace(row, message=f"{one.by}: {one.reason}")
     end_command(one.conn, one.order, row, state, one.can, by=one.by, at=one.at)
-    return f"{name_of(row)} counts as {state}"
+    return f"{_called(one, row)} counts as {state}"
+
+
+def _called(one: Changing, row: CommandRow) -> str:
+    """A command in words, with what it is about and its order."""
+    said, about = row.payload.get("tracking", {}), ""
+    if number := said.get("number"):
+        about = f" {number}"
+    elif lines := {**row.payload.get("lines", {}), **row.payload.get("amounts", {})}:
+        about = f" (line {', '.join(lines)})"
+    by = f" ({said['carrier']})" if number and said.get("carrier") else ""
+    words = WORDS[row.kind].replace("a parcel", "the parcel")
+    return f"{words}{about}{by} of order {one.order.number}"
 
 
 def _waits_again(one: Changing) -> None:
@@ -102,6 +145,27 @@ def _waits_again(one: Changing) -> None:
         one.conn, one.order, ["cancelling"], by=one.by, reason=one.reason, at=one.at
     )
     book.hold_order(one.conn, order, "cancelling", words, FULFIL, one.by, one.at)
+
+
+def _as_it_travels(one: Changing, row: CommandRow) -> CommandRow:
+    """What was refused of a parcel, with its carrier and number as they are by now."""
+    if row.kind not in (CommandKind.TRACKING, CommandKind.PARCEL) or row.state != "refused":
+        return row
+    parcels = shipments_of(one.conn, [one.order.id]).get(one.order.id, [])
+    now = told_now(row, one.order, parcels, one.said)
+    if now is None or now.parcel is None:
+        return row
+    one.refuse_unless(
+        all(each.key != now.key or each.id == row.id for each in one.commands),
+        f"has that parcel told to {one.order.account}",
+        "--answer drop",
+    )
+    one.refuse_unless(
+        not (one.can.needs_carrier and lacks_carrier(now.parcel)),
+        "needs a carrier for its parcel, and is refused again without",
+        carrier_command(one.order.id, name_of_parcel(now.parcel)),
+    )
+    return replace(row, key=now.key, payload=now.payload)
 
 
 def _still_owed(one: Changing, row: CommandRow) -> None:

@@ -152,10 +152,13 @@ def _sold(line: BookLine) -> int:
     return line.total_minor * kept // line.quantity + line.shipping_minor if kept else 0
 
 
-def aggregate(lines: Collection[BookLine]) -> tuple[OrderState, frozenset[OrderFlag]]:
+def aggregate(
+    lines: Collection[BookLine], paid: int | None = None
+) -> tuple[OrderState, frozenset[OrderFlag]]:
     """The state of an order and the flags that its lines say by themselves.
 
-    A line that has vanished counts only where all of them have.
+    A line that has vanished counts only where all of them have. `paid`: what the customer paid for
+    all that was not cancelled, in minor units, where that may be less than the lines come to.
     """
     there = [line for line in lines if line.vanished_at is None] or list(lines)
     flags: set[OrderFlag] = set()
@@ -165,5 +168,6 @@ def aggregate(lines: Collection[BookLine]) -> tuple[OrderState, frozenset[OrderF
     refunded = sum(line.refunded_minor for line in lines)
     if refunded > 0:
         whole = sum(_sold(line) for line in there)
+        whole = whole if paid is None else min(whole, paid)
         flags.add(OrderFlag.REFUNDED if refunded >= whole else OrderFlag.PARTIALLY_REFUNDED)
     return header(line.state for line in there), frozenset(flags)

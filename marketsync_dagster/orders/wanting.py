@@ -95,16 +95,19 @@ def want(
     at: str,
     not_before: str = "",
     anew: bool = False,
+    instead: CommandRow | None = None,
 ) -> bool:
     """Queue a command (`payload_of`); False: there is one of this key, which is on its way or has
     ended. One that still waits says what is wanted now.
 
     `anew`, of a person: one that was refused or dropped, so that for certain nothing came of it, is
-    made once more. Whoever wants has locked the source (`ledger.orders.orders_to_change`).
+    made once more. `instead`: one for certain without effect, whose place among the others this one
+    takes. Whoever wants has locked the source (`ledger.orders.orders_to_change`).
     """
     others = commands_of(conn, [order.id]).get(order.id, [])
-    there = next((one for one in others if one.key == key), None)
-    if there is not None and there.state not in ("waiting", *(SURELY_NOT if anew else ())):
+    there = instead or next((one for one in others if one.key == key), None)
+    once_more = SURELY_NOT if anew or instead else ()
+    if there is not None and there.state not in ("waiting", *once_more):
         return False
     if there is not None and there.state == "waiting" and there.payload == payload:
         return False

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
@@ -21,8 +21,13 @@ from marketsync_dagster.ledger.open_orders import (
     returned_to,
     with_untold_parcels,
 )
-from marketsync_dagster.ledger.order_commands import UNSETTLED, CommandRow, commands_of
-from marketsync_dagster.ledger.order_tasks import Task, ask, was_asked
+from marketsync_dagster.ledger.order_commands import (
+    UNSETTLED,
+    CommandRow,
+    CommandState,
+    commands_of,
+)
+from marketsync_dagster.ledger.order_tasks import Task, answer, ask, last_answer, was_asked
 from marketsync_dagster.ledger.orders import BookLine, BookOrder, orders_to_change
 from marketsync_dagster.ledger.shipments import Shipment, shipments_of
 from marketsync_dagster.orders.amounts import still_refundable
@@ -30,8 +35,17 @@ from marketsync_dagster.orders.came_back import ask_for_refund
 from marketsync_dagster.orders.gates import SHIPPING
 from marketsync_dagster.orders.points import Observer, unobserved
 from marketsync_dagster.orders.states import DROPPED
+from marketsync_dagster.orders.tracking import (
+    carrier_command,
+    carrier_task,
+    has_tracking,
+    lacks_carrier,
+    name_of_parcel,
+    parcel_key,
+    tracking_of,
+)
 from marketsync_dagster.orders.wanting import payload_of, want
-from marketsync_dagster.platforms.ordering import OrderCapabilities, Tracking
+from marketsync_dagster.platforms.ordering import OrderCapabilities
 from marketsync_dagster.values.money import to_decimal
 from marketsync_dagster.values.order_states import CommandKind
 from marketsync_dagster.values.times import to_iso, utcnow
@@ -41,6 +55,10 @@ AT_ONCE = 200
 
 OPEN = (*UNSETTLED, "refused")
 """States of refunds that may still come to something."""
+REPLACED: tuple[CommandState, ...] = ("waiting", "refused")
+"""States of tracking numbers that another one replaces."""
+UNTOLD = "drop"
+"""How people answer that a parcel is told without its number, for nobody knows who carries it."""
 RECENT = timedelta(minutes=10)
 """Parcels of so long ago are looked at again, whatever the clocks say."""
 
@@ -55,6 +73,8 @@ class Wanted:
     key: str
     payload: Mapping[str, object]
     reason: str
+    parcel: Shipment | None = None
+    """Whose way it tells."""
 
 
 def write_back(
@@ -85,6 +105,8 @@ def write_back(
             for one in part:
                 order, there = orders[one], commands.get(one, [])
                 wanted = parcels_to_tell(order, parcels.get(one, []), there, settings, can)
+                if can.needs_carrier:
+                    wanted = _with_carriers(conn, order, wanted, there, at, numbers)
                 wanted += _came_back(
                     conn, order, returned.get(one, ()), there, settings, can, at, numbers
                 )
@@ -92,14 +114,7 @@ def write_back(
                     left = still_refundable(order, line_id, there, goods_only=True)
                     became = order.line(line_id).state.value
                     numbers["tasks"] += ask_for_refund(conn, order, line_id, became, left, at)
-                new = [
-                    each
-                    for each in wanted
-                    if want(
-                        conn, order, each.kind, each.key, each.payload,
-                        by=by, reason=each.reason, at=at,
-                    )
-                ]  # fmt: skip
+                new = [each for each in wanted if _queued(conn, order, each, there, by, at)]
                 numbers["wanted"] += len(new)
                 numbers["orders"] += bool(new)
             observe("updates_written")
@@ -131,26 +146,24 @@ def parcels_to_tell(
         return [_parcel(order, one, settings) for one in parcels]
     if not (whole or all_left):
         return []
-    numbered = [one for one in parcels if _has_tracking(one)]
-    wanted = [_tracking(one, settings, len(parcels)) for one in numbered[:1]]
+    tracking = _first_tracking(parcels, settings)
+    wanted = [tracking] if tracking is not None else []
     return [*wanted, Wanted(K.SHIP, "ship", {}, "everything has left")]
 
 
-def tracking_of(parcel: Shipment, settings: OrderSettings) -> Tracking:
-    """How a parcel travels, with the platform's code for the carrier where one is said."""
-    code = next(
-        (
-            code
-            for name, code in settings.carriers.items()
-            if name.casefold() == parcel.carrier.casefold()
-        ),
-        "",
-    )
-    return Tracking(code, parcel.carrier, parcel.tracking_number, parcel.tracking_url)
+def told_now(
+    row: CommandRow, order: BookOrder, parcels: Sequence[Shipment], settings: OrderSettings
+) -> Wanted | None:
+    """What a command about a parcel would say by now; None: it is about none that is known."""
+    if row.kind is K.TRACKING:
+        return _first_tracking(parcels, settings)
+    its = (_parcel(order, one, settings) for one in parcels if parcel_key(one) == row.key)
+    return next(its, None)
 
 
-def _has_tracking(parcel: Shipment) -> bool:
-    return bool(parcel.carrier or parcel.tracking_number or parcel.tracking_url)
+def _first_tracking(parcels: Sequence[Shipment], settings: OrderSettings) -> Wanted | None:
+    numbered = [one for one in parcels if has_tracking(one)]
+    return _tracking(numbered[0], settings, len(parcels)) if numbered else None
 
 
 def _tracking(parcel: Shipment, settings: OrderSettings, parcels: int) -> Wanted:
@@ -159,13 +172,13 @@ def _tracking(parcel: Shipment, settings: OrderSettings, parcels: int) -> Wanted
     text = repr((tracking.carrier, tracking.number, tracking.url))
     key = f"tracking {sha256(text.encode()).hexdigest()[:12]}"
     reason = "it has a tracking number" + (f", the first of {parcels}" if parcels > 1 else "")
-    return Wanted(K.TRACKING, key, payload_of(tracking=tracking), reason)
+    return Wanted(K.TRACKING, key, payload_of(tracking=tracking), reason, parcel)
 
 
 def _parcel(order: BookOrder, parcel: Shipment, settings: OrderSettings) -> Wanted:
-    tracking = tracking_of(parcel, settings) if _has_tracking(parcel) else None
+    tracking = tracking_of(parcel, settings) if has_tracking(parcel) else None
     payload = payload_of(lines=_pieces(order, parcel), tracking=tracking)
-    return Wanted(K.PARCEL, f"parcel {parcel.id}", payload, f"parcel {parcel.key} has left")
+    return Wanted(K.PARCEL, parcel_key(parcel), payload, f"parcel {parcel.key} has left", parcel)
 
 
 def _pieces(order: BookOrder, parcel: Shipment) -> dict[str, int]:
@@ -190,6 +203,86 @@ def _all_left(order: BookOrder, parcels: Sequence[Shipment]) -> bool:
     for parcel in parcels:
         left.update(_pieces(order, parcel))
     return all(left[line.line_id] >= line.quantity - line.cancelled for line in _sent(order))
+
+
+def _with_carriers(
+    conn: Connection,
+    order: BookOrder,
+    wanted: Sequence[Wanted],
+    commands: Sequence[CommandRow],
+    at: str,
+    numbers: Counter[str],
+) -> list[Wanted]:
+    """What a source that takes no tracking number without its carrier can be told. People are asked
+    who carries the rest (`numbers["tasks"]`); until they say so, what tells of it waits."""
+    begun = {one.key for one in commands if one.state != "waiting"}
+    ready: list[Wanted] = []
+    waits = False
+    for one in wanted:
+        if one.kind is K.SHIP and waits:
+            continue
+        if one.parcel is None or not lacks_carrier(one.parcel):
+            ready.append(one)
+        elif one.key in begun:
+            continue
+        elif not last_answer(conn, carrier_task(one.parcel.id)).startswith(f"{UNTOLD}:"):
+            numbers["tasks"] += _ask_for_carrier(conn, order, one.parcel, at)
+            waits = waits or one.kind is K.TRACKING
+        elif one.kind is K.PARCEL:
+            untold = {name: said for name, said in one.payload.items() if name != "tracking"}
+            ready.append(replace(one, payload=untold))
+    return ready
+
+
+def _ask_for_carrier(conn: Connection, order: BookOrder, parcel: Shipment, at: str) -> int:
+    lines = ", ".join(f"{n} of line {line}" for line, n in sorted(_pieces(order, parcel).items()))
+    number = parcel.tracking_number or parcel.tracking_url
+    question = (
+        f"Who carries {number}, with {lines} of order {order.number}? "
+        f"{order.account} takes no tracking number without its carrier (drop: it is told without)"
+    )
+    without = f"marketsync orders resolve {{task}} --answer {UNTOLD} --by NAME --reason WHY"
+    commands = (
+        f"{carrier_command(order.id, name_of_parcel(parcel))} --by NAME --reason WHY",
+        without,
+    )
+    task = Task(
+        carrier_task(parcel.id), order.id, parcel.id, "carrier_needed", question, commands, at
+    )
+    return len(ask(conn, [task]))
+
+
+def _queued(
+    conn: Connection,
+    order: BookOrder,
+    one: Wanted,
+    commands: Sequence[CommandRow],
+    by: str,
+    at: str,
+) -> bool:
+    """Queue what is wanted; what was refused goes once more when it says something else by now."""
+    before = instead_of(one, commands)
+    new = want(
+        conn, order, one.kind, one.key, one.payload,
+        by=by, reason=one.reason, at=at, instead=before,
+    )  # fmt: skip
+    if new and one.parcel is not None:
+        answer(conn, carrier_task(one.parcel.id), "its carrier is known", by, at)
+    return new
+
+
+def instead_of(one: Wanted, commands: Sequence[CommandRow]) -> CommandRow | None:
+    """The command about the same parcel that came to nothing so far and says something else: the
+    wanted one takes its place, so that an order is not called shipped before it."""
+    if one.kind not in (K.TRACKING, K.PARCEL):
+        return None
+    same = next((row for row in commands if row.key == one.key), None)
+    if same is not None:
+        return same if same.state == "refused" and same.payload != one.payload else None
+    if one.kind is K.PARCEL:
+        return None
+    old = [row for row in commands if row.kind is K.TRACKING and row.state in REPLACED]
+    return old[-1] if old else None
 
 
 def _came_back(

@@ -36,17 +36,17 @@ def of_orders(project: Project, platform: str | None = None) -> Iterator[Line]:
         if kind == OWN_SHOP:
             shop = settings.shops[source]
             at = f"shops.{source}"
-            yield folder("shop", source, settings.root / shop.folder, f"{at}.folder")
-            if shop.updates is not None:
-                yield folder("shop", source, settings.root / shop.updates, f"{at}.updates")
+            for key, path in (("folder", shop.folder), ("updates", shop.updates)):
+                if path is not None:
+                    yield folder("shop", source, settings.root, path, f"{at}.{key}")
     if platform is not None or not sources:
         return
     for outlet, one in settings.outlets.items():
         if one.orders is not None:
             at = f"outlets.{outlet}.orders"
-            yield folder("till", outlet, settings.root / one.orders.drop, f"{at}.drop")
-            if one.orders.answers is not None:
-                yield folder("till", outlet, settings.root / one.orders.answers, f"{at}.answers")
+            for key, path in (("drop", one.orders.drop), ("answers", one.orders.answers)):
+                if path is not None:
+                    yield folder("till", outlet, settings.root, path, f"{at}.{key}")
     yield routes(settings.destinations(), [route.to for route in settings.routes])
     yield tasks(len(open_tasks(project.ledger)))
 
@@ -66,9 +66,10 @@ def pulled(source: str, state: OutletState | None) -> Line:
     return Line("orders", source, "ok", f"pulled at {state.at}")
 
 
-def folder(name: str, subject: str, path: Path, at: str) -> Line:
-    """Whether files can be put into a folder, and taken out of it: both need to write there."""
-    place = path
+def folder(name: str, subject: str, root: Path, said: Path, at: str) -> Line:
+    """Whether files can be put into a folder, and taken out of it: both need to write there. One
+    outside the project is made by nobody: it may be a share that is not mounted."""
+    place = path = root / said
     while not place.exists() and place != place.parent:
         place = place.parent
     if path.exists() and not path.is_dir():
@@ -77,6 +78,9 @@ def folder(name: str, subject: str, path: Path, at: str) -> Line:
     if not os.access(place, os.R_OK | os.W_OK | os.X_OK):
         words = f"{path} cannot be written to ({at})"
         return Line(name, subject, "missing", words, f"let this user write to {place}")
+    if not path.exists() and said.is_absolute():
+        words = f"{path} is not there ({at})"
+        return Line(name, subject, "missing", words, f"mount it, or: mkdir -p {path}")
     if not path.exists():
         words = f"{path} is not there yet ({at})"
         return Line(name, subject, "warning", words, f"mkdir -p {path}")

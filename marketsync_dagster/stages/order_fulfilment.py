@@ -23,6 +23,7 @@ from marketsync_dagster.ledger.order_tasks import asked_since
 from marketsync_dagster.ledger.orders import BookLine, BookOrder
 from marketsync_dagster.ledger.tokens import LedgerTokens
 from marketsync_dagster.orders.desk import Desk
+from marketsync_dagster.orders.elsewhere import waiting_elsewhere
 from marketsync_dagster.orders.forward_making import Routed, make_forwards, to_route
 from marketsync_dagster.orders.gone import leave_gone
 from marketsync_dagster.orders.handing import take_turn
@@ -49,7 +50,7 @@ STAGES: dict[Kind, str] = {"qikink": "orders_qikink_fulfilments", "pos": "orders
 LATER = "nothing: it goes later; marketsync connections test tries it"
 TASKS = "marketsync orders tasks"
 HANDLED = ("created", "updated", "unchanged", "waiting", "unknown", "cancelled", "held", "failed")
-"""Figures that a forward counts in once, or nearly: their sum is `total`."""
+"""What a forward that was worked on came to, one of these: their sum is `total`."""
 _FIGURES = (
     *(*HANDLED, "total", "routed", "sync_pending", "refused", "unreadable", "shipped", "tasks"),
     *("left_out", "calls"),
@@ -191,7 +192,6 @@ async def _take(
         wait_s = project.settings.lease_wait_s
         async with holding.lease(f"forward {place.name}", wait_s) as held:
             desk = _desk(project, place, held, outlets, observe)
-            turn.numbers = desk.numbers
             try:
                 async with desk.fulfiller:
                     if desk.pacer is not None:
@@ -200,7 +200,7 @@ async def _take(
                 if place.outlet:
                     await asyncio.to_thread(_take_answers, desk, place.outlet)
             finally:
-                turn.calls = desk.calls
+                turn.numbers, turn.calls = desk.counted(), desk.calls
             _judge(turn, desk)
     except Busy as busy:
         turn.state, turn.reason, turn.next_step = "busy", busy.message, busy.next_step
@@ -213,11 +213,13 @@ async def _take(
 
 def _outlets_at(project: Project, place: _Place, outlets: Sequence[str]) -> frozenset[str]:
     """The outlets that a turn is about: a till's own, which may answer at any time; those that
-    have something at an account, or had."""
+    have something at an account, or had, or wait for its word to go elsewhere."""
     if place.outlet:
         return frozenset({place.outlet})
     with project.ledger.read() as conn:
         there = {one.outlet for one in forwards_at(conn, place.destination, LIVE | HANDED)}
+        elsewhere = waiting_elsewhere(conn, project.settings, place.destination)
+        there |= {one.outlet for _, one in elsewhere}
     return frozenset(there & {*outlets} or (outlets if there else ()))
 
 
@@ -264,8 +266,9 @@ def _desk(
 def _take_answers(desk: Desk, outlet: str) -> None:
     answered = take_answers(desk.ledger, desk.settings, outlet, by=desk.by, observe=desk.observe)
     figures = desk.figures(outlet)
-    for name in ("updated", "unchanged", "shipped", "failed"):
-        figures[name] += getattr(answered, name)
+    for forward_id, fate in answered.fates.items():
+        desk.came_to(forward_id, outlet, fate)
+    figures["shipped"] += answered.shipped
     figures["unreadable"] += answered.unreadable + answered.unknown
 
 
@@ -295,7 +298,6 @@ def _result(
         figures.update(turn.numbers.get(outlet, Counter()))
         if outlet == min(turn.outlets):  # each call once
             figures["calls"] += turn.calls
-    figures["created"] = figures.pop("sent", 0)
     figures["failed"] += figures["refused"]
     figures["total"] = sum(figures[name] for name in HANDLED)
     live, asked = _there(project, kind, outlet, began)

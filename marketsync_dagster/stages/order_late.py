@@ -20,28 +20,25 @@ from marketsync_dagster.values.order_states import CommandKind
 from marketsync_dagster.values.times import to_iso
 
 if TYPE_CHECKING:
+    from marketsync_dagster.config.orders import OrderSettings
     from marketsync_dagster.platforms.ordering import OrderCapabilities
     from marketsync_dagster.stages.project import Project
-
-TOLD_HOURS = 1.0
-"""What a source can be told should be told by then."""
-READY_HOURS = 72.0
-"""What waits for its source to go on (a debit) may take so long."""
-DELIVERED_HOURS = 72.0
-"""After a failed delivery another attempt, or a return, should be told by then."""
 
 
 def not_told(project: Project, now: datetime) -> list[Sight]:
     """Orders whose source was not told of something for longer than that takes."""
     found: list[Sight] = []
     with project.ledger.read() as conn:
-        for source in project.settings.order_sources():
-            found += _of_source(conn, source, order_capabilities_of(project.settings, source), now)
+        for source, said in project.settings.order_sources().items():
+            can = order_capabilities_of(project.settings, source)
+            found += _of_source(conn, source, said, can, now)
     return sorted(found, key=lambda one: (one.since, one.order_id))
 
 
-def _of_source(conn: Connection, source: str, can: OrderCapabilities, now: datetime) -> list[Sight]:
-    late, at = to_iso(now - timedelta(hours=TOLD_HOURS)), to_iso(now)
+def _of_source(
+    conn: Connection, source: str, said: OrderSettings, can: OrderCapabilities, now: datetime
+) -> list[Sight]:
+    at, late = to_iso(now), _ago(now, min(said.tell_hours, said.debit_hours))
     rows = [row for row in unsettled(conn, source) if row.created_at <= late]
     orders = load_orders(conn, sorted({row.order_id for row in rows}))
     held = {(hold.order_id, hold.kind) for hold in holds_of(conn, list(orders))}
@@ -51,7 +48,7 @@ def _of_source(conn: Connection, source: str, can: OrderCapabilities, now: datet
         if row.kind is CommandKind.ACCEPT and any((order.id, kind) in held for kind in PEOPLE):
             continue  # told of as held
         waits = row.state == "waiting" and gate(row, order, can, at)[0] is Gate.WAIT
-        if waits and row.created_at > to_iso(now - timedelta(hours=READY_HOURS)):
+        if row.created_at > _ago(now, said.debit_hours if waits else said.tell_hours):
             continue
         words = f"{source} was not told of {WORDS[row.kind]}"
         words += ": it does not want it shipped yet" if waits else f" ({row.state})"
@@ -67,12 +64,11 @@ def _of_source(conn: Connection, source: str, can: OrderCapabilities, now: datet
 
 def not_delivered(project: Project, now: datetime) -> list[Sight]:
     """Orders whose delivery failed, and of which nothing was told since."""
-    before = to_iso(now - timedelta(hours=DELIVERED_HOURS))
     with project.ledger.read() as conn:
         found = [
             one
-            for source in project.settings.order_sources()
-            for one in failed_deliveries(conn, source, before)
+            for source, said in project.settings.order_sources().items()
+            for one in failed_deliveries(conn, source, _ago(now, said.deliver_hours))
         ]
     return [
         Sight(
@@ -83,3 +79,7 @@ def not_delivered(project: Project, now: datetime) -> list[Sight]:
         )
         for one in found
     ]
+
+
+def _ago(now: datetime, hours: float) -> str:
+    return to_iso(now - timedelta(hours=hours))

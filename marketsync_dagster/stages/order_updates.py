@@ -15,9 +15,12 @@ from marketsync_dagster.stages.project import Project, StageResult
 
 FIGURES = (
     *("told", "refused", "retry", "unknown", "waiting", "unsupported", "dropped"),
-    *("tasks", "left_out", "calls"),
+    *("tasks", "left_out", "calls", "wanted"),
 )
-ENDED = ("told", "refused", "unsupported", "dropped")
+UNTOLD = ("unsupported", "dropped")
+"""Ways for a command to end without a word to its source."""
+PARTS = ("updated", "unchanged", "failed")
+"""What a command that ended came to, one of these: their sum is `total`."""
 
 
 def stage_of(platform: str) -> str:
@@ -72,11 +75,11 @@ def _result(outlet: str, turns: Sequence[SourceTurn], where: dict[str, list[str]
     for turn in mine:
         if outlet == where[turn.source][0]:  # each call once
             figures.update({name: turn.numbers[name] for name in FIGURES})
-            figures["created"] += turn.numbers["wanted"]
     figures["updated"] = figures["told"]
+    figures["unchanged"] = sum(figures[name] for name in UNTOLD)
     figures["failed"] = figures["refused"]
-    figures["total"] = sum(figures[name] for name in ENDED)
-    numbers = {name: figures[name] for name in (*FIGURES, "created", "updated", "failed", "total")}
+    figures["total"] = sum(figures[name] for name in PARTS)
+    numbers = {name: figures[name] for name in (*FIGURES, *PARTS, "total")}
     bad = [turn for turn in mine if not turn.ok]
     why = bad or [turn for turn in mine if turn.reason]
     if why:

@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from marketsync_dagster.stages.project import Project
 
 _NAMED = 5
-FORWARD_HOURS = 1.0
-"""What is to be sent should be at its destination by then."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,12 +147,13 @@ def not_forwarded(project: Project, now: datetime) -> list[Sight]:
     of sources that are not configured any more."""
     settings = project.settings
     sources = settings.order_sources()
-    before = to_iso(now - timedelta(hours=FORWARD_HOURS))
+    found = []
     with project.ledger.read() as conn:
-        found = order_watch.unsent_forwards(conn, before)
-        # without routes nobody is asked to forward: people ship
-        for source in sources if settings.routes else ():
-            found += order_watch.not_routed(conn, source, before)
+        for source, said in sources.items():
+            before = to_iso(now - timedelta(hours=said.forward_hours))
+            found += order_watch.unsent_forwards(conn, source, before)
+            if settings.routes:  # else nobody is asked to forward: people ship
+                found += order_watch.not_routed(conn, source, before)
         for outlet, one in settings.outlets.items():
             if one.orders is not None and (one.orders.answers or one.orders.takes_away):
                 silent = timedelta(hours=float(one.orders.acknowledge_hours))

@@ -6,7 +6,7 @@ adapter. Source of the exponents: contract section 1.5 (ISO 4217).
 
 from __future__ import annotations
 
-from decimal import ROUND_HALF_UP, Decimal
+from decimal import ROUND_HALF_UP, Context, Decimal, Inexact, InvalidOperation, Overflow
 
 ZERO_DECIMALS = frozenset(
     "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split()
@@ -16,6 +16,9 @@ THREE_DECIMALS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())
 
 LARGEST = 2**62
 """Amounts beyond it, in minor units, are nobody's."""
+_DIGITS = 28
+_EXACT = Context(prec=_DIGITS, traps=[Inexact, InvalidOperation, Overflow])
+"""What would round raises."""
 
 
 def exponent(currency: str) -> int:
@@ -25,10 +28,20 @@ def exponent(currency: str) -> int:
     return 3 if currency in THREE_DECIMALS else 2
 
 
+def is_huge(amount: Decimal) -> bool:
+    """Whether it is beyond all that anybody counts in, whatever the currency."""
+    return amount.adjusted() > _DIGITS - 4
+
+
 def to_minor(amount: Decimal, currency: str) -> int:
     """Minor units of an exact `amount`; ValueError where digits would be lost."""
-    scaled = amount.scaleb(exponent(currency))
-    if scaled != scaled.to_integral_value():
+    if is_huge(amount):
+        raise ValueError(f"{amount} is too large")
+    try:
+        scaled = amount.scaleb(exponent(currency), _EXACT)
+    except ArithmeticError:
+        scaled = None
+    if scaled is None or scaled != scaled.to_integral_value():
         raise ValueError(f"{amount} has more decimals than {currency} has")
     return int(scaled)
 

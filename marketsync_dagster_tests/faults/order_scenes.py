@@ -13,7 +13,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from marketsync_dagster.orders import by_hand
+from marketsync_dagster.orders import hand_cancelling, hand_refunding
 from marketsync_dagster_tests.faults.order_judging import Judged, end, judge, mend
 from marketsync_dagster_tests.faults.order_kills import kill_orders
 from marketsync_dagster_tests.faults.order_points import OrderPoint, Scene
@@ -82,7 +82,7 @@ def _order(bed: OrderBed, name: str = "A-1") -> str:
 def _cancelled(bed: OrderBed) -> None:
     _ready(bed)
     with bed.run() as project:
-        by_hand.cancel(project.ledger, project.settings, _order(bed), **BY)
+        hand_cancelling.cancel(project.ledger, project.settings, _order(bed), **BY)
 
 
 def _fewer(bed: OrderBed) -> None:
@@ -90,14 +90,16 @@ def _fewer(bed: OrderBed) -> None:
     bed.live(["pull mirakl", "book"])
     bed.live(["pull mirakl"])
     with bed.run() as project:
-        by_hand.cancel(project.ledger, project.settings, _order(bed), lines={"A-1-1": 1}, **BY)
+        hand_cancelling.cancel(
+            project.ledger, project.settings, _order(bed), lines={"A-1-1": 1}, **BY
+        )
 
 
 def _paid_back(bed: OrderBed) -> None:
     _printed(bed)
     bed.live()
     with bed.run() as project:
-        by_hand.refund(
+        hand_refunding.refund(
             project.ledger, project.settings, _order(bed), amounts={"A-1-1": Decimal("5.00")}, **BY
         )
 

@@ -29,9 +29,9 @@ from marketsync_dagster.ledger.order_tables import forward, order_command, order
 from marketsync_dagster.ledger.order_tasks import Task, open_tasks
 from marketsync_dagster.ledger.orders import BookOrder, load_orders
 from marketsync_dagster.ledger.shipments import Shipment, shipments_of
-from marketsync_dagster.orders import by_hand
+from marketsync_dagster.orders import hand_deciding
 from marketsync_dagster.orders.points import Observer, unobserved
-from marketsync_dagster.orders.resolving import OF_COMMANDS, resolve_task
+from marketsync_dagster.orders.resolving import OF_COMMANDS, answers_of, resolve_task
 from marketsync_dagster.stages.order_book import keep_book
 from marketsync_dagster.stages.order_fulfilment import fulfil
 from marketsync_dagster.stages.order_pull import pull_orders
@@ -233,14 +233,15 @@ class OrderBed:
         asked = Counter[str]()
         with self.run() as project:
             for task in open_tasks(project.ledger):
-                answer = "drop" if task.kind in ("cancel_at_destination", *OF_COMMANDS) else "done"
+                stays = task.kind in ("cancel_at_destination", *OF_COMMANDS)
+                answer = "drop" if stays or "done" not in answers_of(task) else "done"
                 resolve_task(project.ledger, project.settings, task.id, answer, **BY)
                 asked[task.kind] += 1
             with project.ledger.read() as conn:
                 held = {one.order_id: one.kind for one in holds_of(conn)}
             for order_id, kind in held.items():
                 if kind in ("person", "changed", "destination"):
-                    by_hand.release(project.ledger, project.settings, order_id, **BY)
+                    hand_deciding.release(project.ledger, project.settings, order_id, **BY)
                     asked[f"held: {kind}"] += 1
         return asked
 

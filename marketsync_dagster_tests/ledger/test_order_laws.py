@@ -223,7 +223,7 @@ def test_orders_that_wait_are_named_with_the_time_since_when(book: Ledger) -> No
         (unsent,) = order_watch.not_routed(conn, "bestbuy", LATER)
         assert (unsent.number, unsent.outlet, unsent.since) == ("N-d", "kisumu", AT)
         assert order_watch.not_routed(conn, "bestbuy", "2026-11-21T06:29:00.000Z") == []
-        (late,) = order_watch.unsent_forwards(conn, LATER)
+        (late,) = order_watch.unsent_forwards(conn, "bestbuy", LATER)
         assert (late.number, late.state, late.message) == ("N-b", "sync_pending", "it is down")
         assert order_watch.still_there(conn, "bestbuy", LATER) == [], "it was never sent"
         (gone,) = [

@@ -99,7 +99,8 @@ class FakeSource:
             raw_state=said["state"],
             unit_price=Decimal(said.get("price", "10.00")),
         )
-        return an_order(line, external_id=said["id"], updated_at=said["at"])
+        made = {"created_at": said["created"]} if "created" in said else {}
+        return an_order(line, external_id=said["id"], updated_at=said["at"], **made)
 
 
 @dataclass

@@ -336,7 +336,7 @@ def turn(
     )  # fmt: skip
     asyncio.run(take_turn(desk, limit))
     total: dict[str, int] = {}
-    for figures in desk.numbers.values():
+    for figures in desk.counted().values():
         for name, count in figures.items():
             total[name] = total.get(name, 0) + count
     return total

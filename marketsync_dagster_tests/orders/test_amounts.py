@@ -10,15 +10,18 @@ import pytest
 from marketsync_dagster.ledger.order_commands import CommandRow
 from marketsync_dagster.ledger.orders import BookLine, BookOrder
 from marketsync_dagster.orders.amounts import cost, still_refundable
+from marketsync_dagster.orders.exact import minor
+from marketsync_dagster.orders.merge import standing
 from marketsync_dagster.orders.wanting import HAD, payload_of
-from marketsync_dagster.platforms.ordering import Refund
-from marketsync_dagster.values.order_states import CommandKind, OrderState
+from marketsync_dagster.platforms.ordering import Refund, UnreadableOrder
+from marketsync_dagster.values.order_states import CommandKind, OrderFlag, OrderState
 from marketsync_dagster_tests.orders import places as p
 from marketsync_dagster_tests.orders.telling import a_line as told_line
 from marketsync_dagster_tests.orders.telling import an_order as told_order
 from marketsync_dagster_tests.orders.telling import known
 
 K = CommandKind
+PARTIALLY = OrderFlag.PARTIALLY_REFUNDED
 MODE = {"order_tax_mode": "TAX_EXCLUDED"}
 
 
@@ -103,3 +106,32 @@ def test_the_money_of_cancelled_pieces_is_no_refund() -> None:
     order = known(told_order(told_line(cancelled=1), refunds=back)).order
     assert order.lines[0].refunded_minor == 400
     assert still_refundable(order, "1", []) == 600
+
+
+@pytest.mark.parametrize("back", [4500, 4499])
+def test_a_discounted_order_is_refunded_when_all_that_was_paid_is_given_back(back: int) -> None:
+    order = order_of(soap(refunded_minor=back), total_minor=4500)
+    wanted = OrderFlag.REFUNDED if still_refundable(order, "1", []) == 0 else PARTIALLY
+    assert standing(order, "", held=False).flags == {wanted}
+
+
+def test_an_order_whose_total_nobody_tells_is_refunded_when_its_lines_are() -> None:
+    order = order_of(soap(refunded_minor=1), total_minor=0)
+    assert standing(order, "", held=False).flags == {PARTIALLY}
+
+
+@pytest.mark.parametrize(
+    ("amount", "words"),
+    [
+        ("10." + "0" * 30 + "1", "total: more decimals than the 2"),
+        ("1" * 29 + ".01", "total: too large"),
+        ("1E+999999", "total: too large"),
+        ("1E-999999", "total: more decimals"),
+    ],
+)
+def test_an_amount_of_many_digits_is_refused_by_its_place_and_never_rounded(
+    amount: str, words: str
+) -> None:
+    with pytest.raises(UnreadableOrder, match=words):
+        minor(Decimal(amount), "KES", "total")
+    assert minor(Decimal("10." + "0" * 40), "KES", "total") == 1000

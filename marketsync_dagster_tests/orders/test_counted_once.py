@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from marketsync_dagster.ledger.engine import Ledger
 from marketsync_dagster.ledger.order_holds import holds_of
 from marketsync_dagster.ledger.orders import BookOrder, save_orders, touched
-from marketsync_dagster.orders import by_hand
+from marketsync_dagster.orders import hand_cancelling, hand_refunding
 from marketsync_dagster.platforms.ordering import Refund
 from marketsync_dagster.values.order_states import OrderState
 from marketsync_dagster.values.times import from_iso, to_iso
@@ -78,7 +78,7 @@ def test_pieces_that_a_pull_tells_as_cancelled_before_the_answer_are_counted_onc
     told: int, kept: list[str], ledger: Ledger, tmp_path: Path
 ) -> None:
     order = taken(ledger, OrderState.IN_PREPARATION)
-    by_hand.cancel(ledger, settings_of(tmp_path, SETTINGS), order.id, lines={"1": 1}, **BY)
+    hand_cancelling.cancel(ledger, settings_of(tmp_path, SETTINGS), order.id, lines={"1": 1}, **BY)
     source = told_and_not_heard(ledger)
     assert ways(ledger, order)["cancel_lines"] == "unknown"
     pulled(ledger, order, order.state, cancelled=told)
@@ -94,7 +94,7 @@ def test_money_that_a_pull_tells_of_before_the_answer_is_counted_once(
 ) -> None:
     order = taken(ledger, OrderState.SHIPPED)
     amounts = {"1": Decimal("2.50")}
-    by_hand.refund(ledger, settings_of(tmp_path, SETTINGS), order.id, amounts=amounts, **BY)
+    hand_refunding.refund(ledger, settings_of(tmp_path, SETTINGS), order.id, amounts=amounts, **BY)
     source = told_and_not_heard(ledger)
     pulled(ledger, order, order.state, refunds=(Refund("R1", "1", Decimal("2.50")),))
     heard(ledger, source)

@@ -47,6 +47,12 @@ def held(ledger: Ledger, order: BookOrder) -> list[str]:
         return [hold.kind for hold in holds_of(conn, [order.id])]
 
 
+def test_nothing_is_decided_where_the_platform_accepts_by_itself(ledger: Ledger) -> None:
+    (order,) = put(ledger, an_order(a_line("1")))
+    assert judged(ledger, {"S": 0}, accept="platform").numbers == {}
+    assert (held(ledger, order), commands(ledger, order)) == ([], [])
+
+
 def test_what_passes_is_accepted_and_its_source_is_told(ledger: Ledger) -> None:
     (order,) = put(ledger, an_order(a_line("1"), a_line("2")))
     assert judged(ledger).numbers == {"accepted": 1}

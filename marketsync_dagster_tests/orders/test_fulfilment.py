@@ -12,6 +12,7 @@ from marketsync_dagster.ledger.order_tasks import open_tasks
 from marketsync_dagster.ledger.orders import BookOrder
 from marketsync_dagster.ledger.shipments import Shipment, shipments_of
 from marketsync_dagster.orders.fulfilment import Applied, apply_standings
+from marketsync_dagster.orders.hand_shipping import ship
 from marketsync_dagster.platforms.fulfilling import Parcel, Standing
 from marketsync_dagster.platforms.ordering import Tracking
 from marketsync_dagster.values.order_states import OrderFlag, OrderState
@@ -291,3 +292,16 @@ def test_what_came_back_in_part_stays_delivered_and_is_asked_about_once(ledger: 
     assert p.order_of(ledger, order).state is S.DELIVERED
     (task,) = open_tasks(ledger, order.id)
     assert (task.kind, "--line 1=AMOUNT" in task.commands[0]) == ("came_back", True)
+
+
+def test_what_a_person_has_corrected_of_a_parcel_stays_whatever_its_destination_repeats(
+    ledger: Ledger,
+) -> None:
+    order, one = sent(ledger)
+    tell(ledger, one, S.SHIPPED, parcels=(PARCEL,))
+    who: dict[str, Any] = {"by": "jane", "reason": "it says so on the label", "now": p.NOW}
+    ship(ledger, p.settings_of(), order.id, parcel="77", carrier="DHL", **who)
+    for _ in range(2):
+        assert tell(ledger, one, S.SHIPPED, parcels=(PARCEL,)).updated == 0
+    (parcel,) = shipments(ledger, order)
+    assert (parcel.carrier, parcel.tracking_number) == ("DHL", "77")

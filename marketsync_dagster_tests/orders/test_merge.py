@@ -165,7 +165,9 @@ def test_a_line_that_is_not_mapped_holds_the_order_wherever_it_stands(place: str
     ("problem", "step"),
     [
         ("westlands has no product 'X7'", "give the product that SKU in the till"),
-        ("best_buy has no channel that could sell 'X7'", "to channels: in marketsync.yaml"),
+        ("best_buy has no channel that could sell 'X7'", "a channel for that account and outlet"),
+        ("there is no outlet 'karen'", "correct the outlet"),
+        ("web does not say at which outlet 'X7' was sold", "set `outlet` of the shop"),
     ],
 )
 def test_what_is_not_mapped_says_what_would_map_it(problem: str, step: str) -> None:

@@ -17,6 +17,7 @@ from marketsync_dagster.ledger.order_tables import order_line, order_person, ord
 from marketsync_dagster.orders.intake import Intake
 from marketsync_dagster.orders.points import Observer, unobserved
 from marketsync_dagster.orders.pull import Pulled, Puller
+from marketsync_dagster.platforms.own_shop import source as shop_source
 from marketsync_dagster.platforms.own_shop.source import OwnShopSource
 from marketsync_dagster_tests.config.texts import VALID, load
 from marketsync_dagster_tests.faults import kills
@@ -101,6 +102,21 @@ def test_a_killed_pull_of_a_folder_loses_and_doubles_nothing(
     assert numbers(url) == [f"WEB-{number:06}" for number in range(1, 151)]
     assert len(list((tmp_path / "in/done").iterdir())) == 2
     assert not list((tmp_path / "in").glob("*.json"))
+
+
+def test_a_limited_pull_counts_the_files_behind_it_and_the_next_one_takes_them(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shop_source, "PAGE_ORDERS", 2)
+    url = ready_ledger_url("sqlite", tmp_path)
+    for number in range(6):
+        drop(tmp_path, f"{number}.json", 1)
+    for created, left_out, rest in ((3, 3, 4), (3, 0, 0), (0, 0, 0)):
+        pulled = pull(tmp_path, url, limit=3)
+        came = pulled.numbers()["created"]
+        assert (came, pulled.left_out) == (created, left_out)
+        assert len(list((tmp_path / "in").glob("*.json"))) == rest
+    assert len(numbers(url)) == 6
 
 
 def test_a_limited_pull_leaves_the_file_where_it_is(tmp_path: Path) -> None:

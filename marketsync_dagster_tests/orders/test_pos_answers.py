@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ from marketsync_dagster.orders.pos_answers import tidy
 from marketsync_dagster.platforms.strict_json import Wrong
 from marketsync_dagster_tests.faults import kills
 from marketsync_dagster_tests.ledgers import Engine, ready_ledger_url
+from marketsync_dagster_tests.orders.sources import NOON
 from marketsync_dagster_tests.orders.telling import LISA
 from marketsync_dagster_tests.orders.tills import (
     NUMBER,
@@ -253,7 +255,9 @@ def test_a_persons_name_in_a_tills_words_is_in_nothing_that_is_kept(
     words = f"{LISA.first_name} {LISA.last_name} of {LISA.street_1} has moved"
     said = {"number": NUMBER, "status": "refused", "reason": words}
     answer(settings, "lisa wanjiru 7.json", [said, {**said, "number": "ms9"}])
+    answer(settings, "wanjiru.json", {**SHIPPED, "lines": {"9": 1}})
     take(ledger, settings)
+    assert "***.json" in " ".join(task.question for task in open_tasks(ledger, order_id))
     with ledger.read() as conn:
         held = [one.reason for one in holds_of(conn, [order_id])]
         one = by_number(conn, "pos", NUMBER)
@@ -264,3 +268,53 @@ def test_a_persons_name_in_a_tills_words_is_in_nothing_that_is_kept(
     for name in ("Lisa", "lisa", "Wanjiru", "wanjiru", "Moi Avenue"):
         assert name not in " ".join(kept)
     assert "has moved" in one.message
+
+
+PART = {"number": NUMBER, "status": "shipped", "lines": {"1": 1}}
+
+
+@pytest.mark.parametrize("together", [True, False], ids=["one turn", "two turns"])
+def test_an_equal_parcel_without_a_name_in_another_file_is_asked_about(
+    tmp_path: Path, ledger: Ledger, together: bool
+) -> None:
+    settings, order_id = project(tmp_path), given(ledger)
+    answer(settings, "1.json", PART)
+    if not together:
+        take(ledger, settings, now=NOON)
+    answer(settings, "2.json", PART)
+    take(ledger, settings)
+    assert [dict(parcel.lines) for parcel in parcels(ledger, order_id)] == [{"1": 1}]
+    (task,) = open_tasks(ledger, order_id)
+    assert "once more that a parcel with 1 of line 1 of order" in task.question
+    assert task.commands[0].startswith(f"marketsync orders ship {order_id} --line 1=1 --by")
+    answer(settings, "3.json", [PART, PART])  # all that have left so far
+    take(ledger, settings)
+    assert len(parcels(ledger, order_id)) == 2
+    answer(settings, "4.json", PART)  # nothing is left for another one
+    take(ledger, settings)
+    assert (len(parcels(ledger, order_id)), len(open_tasks(ledger, order_id))) == (2, 1)
+
+
+def test_an_equal_parcel_that_left_at_the_same_time_is_the_same(
+    tmp_path: Path, ledger: Ledger
+) -> None:
+    settings, order_id = project(tmp_path), given(ledger)
+    for name, at in (("1", "08:00"), ("2", "08:00"), ("3", "09:00")):
+        answer(settings, f"{name}.json", {**PART, "at": f"2026-11-21T{at}:00Z"})
+        take(ledger, settings, now=NOON + timedelta(hours=int(name)))
+        assert len(open_tasks(ledger, order_id)) == (name == "3")
+    assert len(parcels(ledger, order_id)) == 1
+
+
+def test_answers_whose_taking_was_killed_ask_nothing(tmp_path: Path, ledger: Ledger) -> None:
+    settings, order_id = project(tmp_path), given(ledger)
+    answer(settings, "1.json", PART)
+
+    def die(point: str) -> None:
+        if point == "standings_committed":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        take(ledger, settings, now=NOON, observe=die)
+    take(ledger, settings)
+    assert (len(parcels(ledger, order_id)), open_tasks(ledger, order_id)) == (1, [])

@@ -5,17 +5,21 @@ from __future__ import annotations
 import asyncio
 from datetime import timedelta
 
+import orjson
 import pytest
 from sqlalchemy import func, select
 
+from marketsync_dagster.ledger.cursors import set_cursor
 from marketsync_dagster.ledger.engine import Ledger
 from marketsync_dagster.ledger.order_events import events_of
+from marketsync_dagster.ledger.order_holds import holds_of
 from marketsync_dagster.ledger.order_tables import order_raw, orders
 from marketsync_dagster.ledger.order_tasks import open_tasks
+from marketsync_dagster.ledger.order_watch import not_routed
 from marketsync_dagster.ledger.tables import api_call
 from marketsync_dagster.orders import progress
 from marketsync_dagster.orders.points import PULL
-from marketsync_dagster.orders.progress import Progress, progress_of
+from marketsync_dagster.orders.progress import Progress, cursor_name, progress_of
 from marketsync_dagster.platforms.base import PlatformError
 from marketsync_dagster.values.times import to_iso
 from marketsync_dagster_tests.orders.fake_source import (
@@ -58,7 +62,7 @@ def test_everything_that_changed_is_pulled_and_the_next_pull_begins_where_it_beg
     assert set(book(ledger)) == set(source.orders)
     # the clock of the platform when the first page was asked for: the call took 40 ms
     until = to_iso(NOON + timedelta(minutes=30, milliseconds=-40))
-    assert progress_of(ledger, SOURCE) == Progress(until)
+    assert progress_of(ledger, SOURCE) == Progress(until, began=until)
     source.put("A-06", minute(31), "in_preparation")
     second = pull(ledger, source, overlap_s=60)
     assert counts(second) == {"updated": 1}
@@ -264,7 +268,7 @@ def test_the_cursor_never_goes_back(ledger: Ledger) -> None:
         progress.finished(conn, SOURCE, minute(20))
         progress.under_way(conn, SOURCE, minute(0), minute(10), "3")
         progress.finished(conn, SOURCE, minute(10))
-    assert progress_of(ledger, SOURCE) == Progress(minute(20))
+    assert progress_of(ledger, SOURCE) == Progress(minute(20), began=minute(20))
 
 
 @pytest.mark.parametrize(
@@ -331,6 +335,23 @@ def test_a_limited_pull_keeps_so_many_new_ones_and_the_rest_comes_later(ledger: 
     assert counts(pull(ledger, source)) == {"created": 1, "unchanged": 10}
 
 
+def test_documents_that_say_nothing_new_leave_room_for_others_in_a_limited_pull(
+    ledger: Ledger,
+) -> None:
+    source = FakeSource(size=20, clock=minute(0))
+    source.put_many(7)
+    pull(ledger, source)
+    for number in range(5):  # of another time, and else as they were
+        source.put(f"A-{number:02}", minute(10 + number))
+    source.put("A-05", minute(16), "shipped")
+    source.put_many(6, first=20)
+    for created, updated, left_out in ((4, 1, 2), (2, 0, 0), (0, 0, 0)):
+        numbers = pull(ledger, source, limit=5).numbers()
+        assert (numbers["created"], numbers["updated"]) == (created, updated)
+        assert (numbers["left_out"], numbers["total"]) == (left_out, 13)
+    assert len(book(ledger)) == 13
+
+
 def test_a_limited_pull_leaves_one_that_was_killed_as_it_is(ledger: Ledger) -> None:
     source = FakeSource(clock=minute(50))
     source.put_many(12)
@@ -340,6 +361,54 @@ def test_a_limited_pull_leaves_one_that_was_killed_as_it_is(ledger: Ledger) -> N
     pull(ledger, source, limit=2)
     pull(ledger, source, states=("new",))
     assert progress_of(ledger, SOURCE) == before
+
+
+def test_what_a_platform_accepts_by_itself_waits_only_where_it_is_older_than_the_first_pull(
+    ledger: Ledger,
+) -> None:
+    source = FakeSource(clock=minute(30))
+
+    def sell(name: str, created: int, changed: int) -> None:
+        source.put(name, minute(changed), "in_preparation", created=minute(created))
+
+    def going() -> set[str]:
+        with ledger.read() as conn:
+            return {
+                one.number for one in not_routed(conn, SOURCE, to_iso(NOON + timedelta(hours=5)))
+            }
+
+    sell("A-01", 1, 1)
+    pull(ledger, source, accept="platform", limit=5)  # a trial: its orders are sent by others
+    assert progress_of(ledger, SOURCE) == Progress()
+    sell("A-02", 20, 20)
+    pull(ledger, source, accept="platform")
+    assert going() == set()
+    sell("A-03", 29, 40)  # made before the first pull, and it comes now only
+    sell("A-04", 31, 40)
+    source.clock = minute(60)
+    pull(ledger, source, accept="platform", go_on=lambda: False)
+    pull(ledger, source, accept="platform")
+    assert going() == {"A-04"}
+    source.clock = minute(90)
+    sell("A-05", 70, 70)
+    pull(ledger, source, accept="auto")  # here we decide, and did not decide on this one
+    sell("A-06", 75, 80)
+    pull(ledger, source, accept="platform")
+    assert going() == {"A-04", "A-06"}
+    with ledger.read() as conn:
+        assert {hold.kind for hold in holds_of(conn)} == {"manual"}
+        assert len(holds_of(conn)) == 4
+
+
+def test_cursors_without_the_beginning_of_the_first_pull_stand_for_their_last_one(
+    ledger: Ledger,
+) -> None:
+    said = {"until": minute(20), "since": "", "started": "", "position": ""}
+    with ledger.begin() as conn:
+        set_cursor(conn, cursor_name(SOURCE), orjson.dumps(said).decode())
+    source = FakeSource(clock=minute(30))
+    pull(ledger, source)
+    assert progress_of(ledger, SOURCE).began == minute(20)
 
 
 def test_documents_that_cannot_be_read_are_kept_and_the_rest_goes_on(ledger: Ledger) -> None:

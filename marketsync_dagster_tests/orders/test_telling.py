@@ -212,7 +212,9 @@ def test_a_refusal_is_a_question_with_commands(ledger: Ledger) -> None:
     (task,) = open_tasks(ledger, order.id)
     assert (task.kind, len(source.performed)) == ("command_refused", 1)
     assert "tracking: refuse" in task.question
-    assert [c.split("--answer ")[1].split()[0] for c in task.commands] == ["again", "drop"]
+    *answers, correction = task.commands
+    assert [c.split("--answer ")[1].split()[0] for c in answers] == ["again", "drop"]
+    assert f"orders ship {order.id} --parcel " in correction
 
 
 def test_a_busy_source_is_asked_again_after_pauses_that_grow(ledger: Ledger) -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,9 +23,12 @@ from marketsync_dagster.ledger.shipments import (
     shipments_of,
 )
 from marketsync_dagster.orders import book
+from marketsync_dagster.orders.resolving import resolve_task
+from marketsync_dagster.orders.tracking import tracking_of
 from marketsync_dagster.orders.wanting import payload_of, want
-from marketsync_dagster.orders.write_back import parcels_to_tell, tracking_of, write_back
+from marketsync_dagster.orders.write_back import parcels_to_tell, write_back
 from marketsync_dagster.platforms.ordering import OrderCapabilities, Tracking
+from marketsync_dagster.values.errors import UsageError
 from marketsync_dagster.values.order_states import CommandKind, OrderState
 from marketsync_dagster_tests.orders.sources import (
     MIRAKL,
@@ -32,6 +37,7 @@ from marketsync_dagster_tests.orders.sources import (
     accepted,
     change,
     commands,
+    settings_of,
     tell,
     the,
     ways,
@@ -114,6 +120,8 @@ def test_carriers_have_the_platforms_code_or_their_own_name() -> None:
     assert tracking_of(a_parcel(order), settings) == Tracking("DLV", "Delhivery", "AWB-p1", "")
     other = a_parcel(order, carrier="Bike", tracking_url="https://x.example")
     assert tracking_of(other, settings) == Tracking("", "Bike", "AWB-p1", "https://x.example")
+    unnumbered = a_parcel(order, tracking_number="")
+    assert tracking_of(unnumbered, settings) == Tracking("", "Delhivery", "", "")
 
 
 def test_what_has_left_is_told_once(ledger: Ledger) -> None:
@@ -249,3 +257,69 @@ def test_people_are_asked_for_the_money_of_what_came_back_elsewhere_or_was_lost(
     assert (task.kind, "--line 1=20.00" in task.commands[0]) == ("came_back", True)
     assert f"resolve {task.id} --answer drop" in task.commands[1]
     assert commands(ledger, order) == []
+
+
+WANTS = replace(MIRAKL, needs_carrier=True)
+LATE = "2026-11-21T10:00:00.000Z"
+
+
+@pytest.mark.parametrize(("lines", "kinds"), [({}, ["tracking", "ship"]), ({"1": 1}, ["parcel"])])
+def test_who_carries_a_number_is_asked_before_its_source_would_refuse_it(
+    ledger: Ledger, lines: dict[str, int], kinds: list[str]
+) -> None:
+    order = accepted(ledger)
+    left(ledger, order, a_parcel(order, carrier="", lines=lines))
+    assert (back(ledger, WANTS)["tasks"], back(ledger, WANTS)["tasks"]) == (1, 0)
+    assert commands(ledger, order) == []
+    (task,) = open_tasks(ledger, order.id)
+    assert f"Who carries AWB-p1, with {1 if lines else 2} of line 1 of order A-1?" in task.question
+    ask = f"marketsync orders ship {order.id} --parcel AWB-p1 --carrier CARRIER --by NAME"
+    assert task.commands[0].startswith(ask)
+    left(ledger, order, a_parcel(order, at=LATE, lines=lines))  # its destination tells it by now
+    assert back(ledger, WANTS)["wanted"] == len(kinds)
+    source = FakeSource(WANTS)
+    tell(ledger, source)
+    assert (source.kinds, open_tasks(ledger, order.id)) == (kinds, [])
+
+
+@pytest.mark.parametrize(("lines", "kinds"), [({}, ["ship"]), ({"1": 1}, ["parcel", "parcel"])])
+def test_where_nobody_knows_who_carries_it_a_parcel_is_told_without_its_number(
+    ledger: Ledger, tmp_path: Path, lines: dict[str, int], kinds: list[str]
+) -> None:
+    order = accepted(ledger)
+    left(ledger, order, a_parcel(order, carrier="", lines=lines))
+    if lines:  # what is told of another one is not of this
+        left(ledger, order, a_parcel(order, "p2", lines=lines))
+    back(ledger, WANTS)
+    (task,) = open_tasks(ledger, order.id)
+    said: dict[str, Any] = {"by": "jane", "reason": "a friend", "now": NOON + timedelta(hours=1)}
+    resolve_task(ledger, settings_of(tmp_path), task.id, "drop", **said)
+    later = NOON + timedelta(hours=2)
+    for _ in range(2):
+        write_back(ledger, SOURCE, OrderSettings(), WANTS, by="run 2", now=later)
+    source = FakeSource(WANTS)
+    tell(ledger, source)
+    assert (source.kinds, source.performed[-1].tracking) == (kinds, None)
+    assert open_tasks(ledger, order.id) == []
+
+
+def test_a_number_that_was_refused_is_told_as_its_destination_says_it_later(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    order = accepted(ledger)
+    left(ledger, order, a_parcel(order, carrier=""))
+    back(ledger)
+    source = FakeSource(script=["refuse"])
+    tell(ledger, source)
+    tell(ledger, source)
+    assert source.kinds == ["tracking"]  # and nothing is called shipped meanwhile
+    (task,) = open_tasks(ledger, order.id)
+    said: dict[str, Any] = {"by": "jane", "reason": "once more", "now": NOON}
+    with pytest.raises(UsageError, match="needs a carrier"):  # it would be refused again
+        resolve_task(ledger, settings_of(tmp_path), task.id, "again", **said)
+    left(ledger, order, a_parcel(order, at=LATE, carrier="DHL"))
+    back(ledger)
+    tell(ledger, source)
+    assert source.kinds == ["tracking", "tracking", "ship"]
+    assert source.performed[1].tracking == Tracking("", "DHL", "AWB-p1", "")
+    assert open_tasks(ledger, order.id) == []

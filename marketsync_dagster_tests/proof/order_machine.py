@@ -27,7 +27,7 @@ from hypothesis.stateful import (
 )
 
 from marketsync_dagster.ledger.laws import broken_laws
-from marketsync_dagster.orders import by_hand
+from marketsync_dagster.orders import hand_cancelling, hand_deciding
 from marketsync_dagster.values.errors import UsageError
 from marketsync_dagster_tests.faults.kills import ended
 from marketsync_dagster_tests.faults.order_judging import Judged, end
@@ -183,7 +183,8 @@ class OrderDay(RuleBasedStateMachine):
         _, order = book[which % len(book)]
         with self.bed.run() as project:
             try:
-                getattr(by_hand, what)(project.ledger, project.settings, order.id, **BY)
+                module = hand_cancelling if what == "cancel" else hand_deciding
+                getattr(module, what)(project.ledger, project.settings, order.id, **BY)
             except UsageError:
                 steps["not possible"] += 1
             else:
@@ -233,7 +234,7 @@ class OrderDay(RuleBasedStateMachine):
         with bed.run() as project:  # what nobody can map is refused
             for order in bed.book().values():
                 if order.state.value == "new" and any(not line.sku for line in order.lines):
-                    by_hand.refuse(project.ledger, project.settings, order.id, **BY)
+                    hand_deciding.refuse(project.ledger, project.settings, order.id, **BY)
         end(bed, judged, days=10, people=True)
         assert judged.clean, judged
 

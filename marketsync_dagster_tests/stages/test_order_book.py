@@ -23,7 +23,7 @@ from marketsync_dagster.ledger.order_tables import orders
 from marketsync_dagster.ledger.order_tasks import open_tasks
 from marketsync_dagster.ledger.orders import BookOrder, load_orders
 from marketsync_dagster.ledger.restore import restore
-from marketsync_dagster.orders import by_hand
+from marketsync_dagster.orders import hand_cancelling, hand_deciding, hand_refunding, hand_shipping
 from marketsync_dagster.stages.catalog import CATALOG_KEY
 from marketsync_dagster.stages.order_book import keep_book
 from marketsync_dagster.stages.order_pull import pull_orders
@@ -134,12 +134,12 @@ def test_an_order_goes_from_its_acceptance_to_its_parcels(
     assert [there[f"A-{n}"].state for n in (1, 2, 3, 4)] == [S.ACCEPTED] * 3 + [S.NEW]
 
     # right after the acceptance: the money is still to come
-    whole = by_hand.ship(
+    whole = hand_shipping.ship(
         ledger, settings, there["A-1"].id, carrier="delhivery", tracking="77", **WHO
     )
     assert "4 pieces shipped" in whole.words
     line = there["A-2"].lines[0].line_id
-    by_hand.ship(ledger, settings, there["A-2"].id, tracking="1", carrier="Bike",
+    hand_shipping.ship(ledger, settings, there["A-2"].id, tracking="1", carrier="Bike",
                  lines={line: 1}, **WHO)  # fmt: skip
     waits = told(project)
     assert (waits.state, waits.numbers["waiting"], waits.numbers["calls"]) == ("waiting", 3, 0)
@@ -147,7 +147,7 @@ def test_an_order_goes_from_its_acceptance_to_its_parcels(
     sandbox.clock(120)
     pull(project)
     assert told(project).numbers["told"] == 3
-    by_hand.ship(ledger, settings, there["A-2"].id, carrier="Bike", tracking="2", **WHO)
+    hand_shipping.ship(ledger, settings, there["A-2"].id, carrier="Bike", tracking="2", **WHO)
     assert told(project).numbers["told"] == 1
     assert told(project).numbers["calls"] == 0
     assert effects(sandbox, "A-1") == {"accept": 1, "tracking": 1, "ship": 1}
@@ -157,10 +157,12 @@ def test_an_order_goes_from_its_acceptance_to_its_parcels(
     assert shop["A-1"]["tracking"]["carrier_code"] == "DHL"
 
     # what we cancel, and the money of what has left
-    by_hand.cancel(ledger, settings, there["A-3"].id, **WHO)
+    hand_cancelling.cancel(ledger, settings, there["A-3"].id, **WHO)
     keep(project)
     first = there["A-1"].lines[0].line_id
-    by_hand.refund(ledger, settings, there["A-1"].id, amounts={first: Decimal("1.50")}, **WHO)
+    hand_refunding.refund(
+        ledger, settings, there["A-1"].id, amounts={first: Decimal("1.50")}, **WHO
+    )
     told(project)
     assert effects(sandbox, "A-3") == {"accept": 1, "cancel": 1}
     assert effects(sandbox, "A-1")["refund"] == 1
@@ -196,7 +198,7 @@ def test_what_was_told_after_the_backup_that_a_ledger_comes_from_is_told_once(
 ) -> None:
     def ship(one: Project) -> None:
         order = book(one)["A-1"]
-        by_hand.ship(
+        hand_shipping.ship(
             one.ledger, one.settings, order.id, lines={order.lines[0].line_id: 1},
             carrier="Bike", tracking="1", **WHO,
         )  # fmt: skip
@@ -230,7 +232,7 @@ def test_an_order_that_its_customer_cancels_is_not_accepted(
     sandbox.add_orders(new("A-1"), new("A-2"))
     pull(project)
     order = book(project)["A-1"]
-    by_hand.accept(project.ledger, project.settings, order.id, **WHO)
+    hand_deciding.accept(project.ledger, project.settings, order.id, **WHO)
     sandbox.change_order("A-1", cancel=True)
     sandbox.change_order("A-2", cancel=True)
     pull(project)

@@ -15,6 +15,7 @@ import yaml
 from marketsync_dagster.config.orders import Route
 from marketsync_dagster.ledger.backup import backup
 from marketsync_dagster.ledger.engine import Ledger, open_ledger
+from marketsync_dagster.ledger.forwards import change
 from marketsync_dagster.ledger.leases import release, take_lease
 from marketsync_dagster.ledger.restore import restore
 from marketsync_dagster.platforms.ordering import Person
@@ -309,3 +310,23 @@ def test_an_order_for_a_printer_that_was_removed_goes_to_the_till(bed: Project) 
     assert run(replace(bed, settings=settings), "pos")["a"].numbers["created"] == 1
     goes = {one.destination: one.state for one in p.forwards(bed.ledger, order)}
     assert goes == {"prints": "cancelled", "pos": "sent"}
+
+
+def test_what_a_printer_refused_goes_to_the_till_once_the_printer_was_asked(
+    bed: Project, fresh_sandbox: SandboxProcess
+) -> None:
+    order = put(bed.ledger, p.a_line("1", sku="PRINT-1"))
+    says = {"error": "Pincode not serviceable", "status_code": "400"}
+    fresh_sandbox.scenario("status", status=400, body=says, match={"path": "/api/order/create"})
+    run(bed, "qikink")
+    (one,) = p.forwards(bed.ledger, order)
+    assert one.state == "refused"
+    with bed.ledger.begin() as conn:  # long ago
+        change(conn, one, one.changed_at, intended_at="2020-01-01T00:00:00.000Z")
+    settings = bed.settings.model_copy(update={"routes": [Route(to="pos")]})
+    bed = replace(bed, settings=settings)
+    assert run(bed, "pos")["a"].numbers["waiting"] == 1
+    run(bed, "qikink")  # it has nothing else there
+    assert run(bed, "pos")["a"].numbers["created"] == 1
+    goes = {one.destination: one.state for one in p.forwards(bed.ledger, order)}
+    assert goes == {"prints": "refused", "pos": "sent"}

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from marketsync_dagster.catalog.frames import FrameStore
+from marketsync_dagster.config.orders import OrderSettings
 from marketsync_dagster.ledger.engine import Ledger, open_ledger
 from marketsync_dagster.ledger.open_orders import deadlines
 from marketsync_dagster.ledger.order_commands import CommandRow, save_commands
@@ -19,7 +20,12 @@ from marketsync_dagster.ledger.order_holds import Hold, HoldKind, hold
 from marketsync_dagster.ledger.order_tasks import Task, ask
 from marketsync_dagster.ledger.orders import BookOrder
 from marketsync_dagster.stages.order_late import not_delivered, not_told
-from marketsync_dagster.stages.order_waiting import Waiting, deadlines_near, waiting_now
+from marketsync_dagster.stages.order_waiting import (
+    Waiting,
+    deadlines_near,
+    not_forwarded,
+    waiting_now,
+)
 from marketsync_dagster.stages.project import Project
 from marketsync_dagster.values.order_states import CommandKind, OrderState
 from marketsync_dagster.values.times import to_iso
@@ -81,6 +87,44 @@ def test_a_source_that_is_not_told_is_told_of(ledger: Ledger, project: Project) 
     assert found["its parcel waits"].what == (
         "best_buy was not told of the shipment (waiting): HTTP 503"
     )
+
+
+def test_how_long_is_too_long_is_said_for_each_source(ledger: Ledger, project: Project) -> None:
+    there = {
+        "told": (
+            order_of("told", **READY),
+            command(order_of("told", **READY), K.SHIP, 2, "waiting"),
+        ),
+        "debit": (
+            order_of("debit", **WAITS),
+            command(order_of("debit", **WAITS), K.SHIP, 80, "waiting"),
+        ),
+    }
+    put(ledger, *(order for order, _ in there.values()))
+    waits = an_order(a_line(), external_id="waits", first_seen_at=to_iso(NOW - timedelta(hours=2)))
+    lost = order_of("lost", state=S.DELIVERY_FAILED, remote_state=S.SHIPPED)
+    put(ledger, waits, replace(lost, first_seen_at=to_iso(NOW - timedelta(hours=80))))
+    with ledger.begin() as conn:
+        save_commands(conn, [row for _, row in there.values()])
+
+    def late(**said: float) -> set[str]:
+        settings = project.settings
+        market = settings.accounts["best_buy"]
+        orders = OrderSettings.model_validate(said)
+        accounts = {**settings.accounts, "best_buy": market.model_copy(update={"orders": orders})}
+        other = replace(project, settings=settings.model_copy(update={"accounts": accounts}))
+        looks = (not_told, not_delivered, not_forwarded)
+        return {one.number for look in looks for one in look(other, NOW)}
+
+    everything = {"told", "debit", "waits", "lost"}
+    assert late() == everything
+    for name, hours, number in (
+        ("tell_hours", 3, "told"),
+        ("debit_hours", 90, "debit"),
+        ("forward_hours", 3, "waits"),
+        ("deliver_hours", 90, "lost"),
+    ):
+        assert late(**{name: hours}) == everything - {number}, name
 
 
 def test_what_has_left_keeps_its_deadline_until_its_source_is_told(

@@ -101,12 +101,14 @@ def test_doctor_says_whether_the_orders_of_a_source_come_in(
 
 def test_doctor_says_whether_a_folder_can_be_written_to(tmp_path: Path) -> None:
     def look(path: Path) -> str:
-        return doctor_orders.folder("till", "kisumu", path, "outlets.kisumu.orders.drop").state
+        at = "outlets.kisumu.orders.drop"
+        return doctor_orders.folder("till", "kisumu", tmp_path, path, at).state
 
-    assert look(tmp_path) == "ok"
-    assert look(tmp_path / "not" / "there") == "warning"
     (tmp_path / "file").write_text("")
-    assert look(tmp_path / "file") == "missing"
+    assert look(Path()) == look(tmp_path) == "ok"
+    assert look(Path("not/there")) == "warning", "the first run makes it"
+    assert look(tmp_path / "not" / "there") == "missing", "nobody does"
+    assert look(Path("file")) == look(tmp_path / "file") == "missing"
 
 
 def test_doctor_says_which_destinations_no_route_leads_to() -> None:

@@ -15,7 +15,7 @@ from marketsync_dagster.config.scalars import CURRENCIES
 from marketsync_dagster.platforms.ordering import Person, PulledLine, PulledOrder, Role
 from marketsync_dagster.platforms.own_shop import addresses
 from marketsync_dagster.platforms.strict_json import Node, Wrong, has_doubled, kind_of
-from marketsync_dagster.values.money import LARGEST, to_decimal, to_minor
+from marketsync_dagster.values.money import LARGEST, is_huge, to_decimal, to_minor
 from marketsync_dagster.values.order_states import OrderState
 from marketsync_dagster.values.times import to_iso
 
@@ -233,6 +233,8 @@ def _money(node: Node, currency: str, *names: str) -> Decimal | None:
         return None
     found = node.find(*names)
     place = node.at(found[0] if found else names[0])
+    if is_huge(amount):
+        raise Wrong(place, "it is too large an amount")
     try:
         exact = to_decimal(to_minor(amount, currency), currency)
     except ValueError:

@@ -91,11 +91,12 @@ class OwnShopSource:
         not asked. `position` is the file that the page begins with."""
         started = time.monotonic()
         files = [file for file in await self._listed(started) if file.key >= position]
-        at = 0
+        at = seen = 0
         while True:
             if pace is not None:
                 await pace()
-            page, at = await asyncio.to_thread(self._page, files, at, started)
+            page, at = await asyncio.to_thread(self._page, files, at, started, seen)
+            seen += len(page.orders)
             yield page
             if not page.position:
                 return
@@ -114,7 +115,9 @@ class OwnShopSource:
                 calls=[call],
             ) from None
 
-    def _page(self, files: list[Arrived], at: int, started: float) -> tuple[OrderPage, int]:
+    def _page(
+        self, files: list[Arrived], at: int, started: float, seen: int
+    ) -> tuple[OrderPage, int]:
         orders: list[RawOrder] = []
         taken: list[tuple[Arrived, str]] = []
         while at < len(files) and len(orders) < PAGE_ORDERS:
@@ -140,6 +143,7 @@ class OwnShopSource:
             tuple(orders),
             position=files[at].key if at < len(files) else "",
             server_time=to_iso(utcnow()),
+            total=seen + len(orders) + len(files) - at,  # a file that was not read has one at least
             calls=(_call("read", started),),
         )
         self._pages.append((page, taken))
