@@ -92,3 +92,18 @@ def user() -> str:
         return getpass.getuser()
     except (OSError, KeyError):  # a container's user may have no name
         return "unknown"
+
+
+def by(given: str | None) -> str:
+    """Who decides: as named, or who is logged in."""
+    name = user() if given is None else given.strip()
+    if not name:
+        raise UsageError("--by is empty", "--by 'Jane Doe'")
+    return name
+
+
+def why(given: str, example: str) -> str:
+    """The reason of a decision; `example`: one that fits."""
+    if not given.strip():
+        raise UsageError("--reason is empty", f"--reason '{example}'")
+    return given.strip()

@@ -3,7 +3,7 @@ decide, by name and for a reason."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -29,10 +29,14 @@ Code = Annotated[
     typer.Option(help="The platform's reason code (default: the configuration's)."),
 ]
 
+_PIECES = "Only so many pieces of this line (its id or SKU); repeat it."
+_OF_LINES = ("lines", "amounts", "shipping", "quantities")
+"""What is said of single lines, by the words of `orders.hand_*`."""
+
 
 def register(group: typer.Typer) -> None:
     group.command("accept", help="Take a new order, or some of its lines.")(accept)
-    group.command("refuse", help="Refuse a new order.")(refuse)
+    group.command("refuse", help="Refuse a new order, or some of its lines.")(refuse)
     group.command("hold", help="Let nothing happen to an order until it is released.")(hold)
     group.command(
         "release",
@@ -55,27 +59,36 @@ def accept(
     ] = None,
     as_json: Json = False,
 ) -> int:
-    from marketsync_dagster.orders import by_hand
+    from marketsync_dagster.orders import hand_deciding
 
-    return _decide(order, by, reason, as_json, by_hand.accept, lines=tuple(line or ()))
+    return _decide(order, by, reason, as_json, hand_deciding.accept, lines=_lines(line))
 
 
-def refuse(order: Id, reason: Reason, by: By = None, as_json: Json = False) -> int:
-    from marketsync_dagster.orders import by_hand
+def refuse(
+    order: Id,
+    reason: Reason,
+    by: By = None,
+    line: Annotated[
+        list[str] | None,
+        typer.Option(metavar="LINE", help="Refuse this line, and take those not named; repeat it."),
+    ] = None,
+    as_json: Json = False,
+) -> int:
+    from marketsync_dagster.orders import hand_deciding
 
-    return _decide(order, by, reason, as_json, by_hand.refuse)
+    return _decide(order, by, reason, as_json, hand_deciding.refuse, lines=_lines(line))
 
 
 def hold(order: Id, reason: Reason, by: By = None, as_json: Json = False) -> int:
-    from marketsync_dagster.orders import by_hand
+    from marketsync_dagster.orders import hand_deciding
 
-    return _decide(order, by, reason, as_json, by_hand.hold)
+    return _decide(order, by, reason, as_json, hand_deciding.hold)
 
 
 def release(order: Id, reason: Reason, by: By = None, as_json: Json = False) -> int:
-    from marketsync_dagster.orders import by_hand
+    from marketsync_dagster.orders import hand_deciding
 
-    return _decide(order, by, reason, as_json, by_hand.release)
+    return _decide(order, by, reason, as_json, hand_deciding.release)
 
 
 def ship(
@@ -87,18 +100,26 @@ def ship(
     url: Annotated[str, typer.Option(help="Where it can be followed.")] = "",
     line: Annotated[
         list[str] | None,
-        typer.Option(metavar="LINE=QTY", help="Only so many pieces of this line; repeat it."),
+        typer.Option(metavar="LINE=QTY", help=_PIECES),
     ] = None,
+    parcel: Annotated[
+        str,
+        typer.Option(
+            metavar="NUMBER",
+            help="One that has left, by its tracking number: say who carries it, and how, anew.",
+        ),
+    ] = "",
     as_json: Json = False,
 ) -> int:
-    from marketsync_dagster.orders import by_hand
+    from marketsync_dagster.orders import hand_shipping
 
     return _decide(
-        *(order, by, reason, as_json, by_hand.ship),
+        *(order, by, reason, as_json, hand_shipping.ship),
         carrier=carrier.strip(),
         tracking=tracking.strip(),
         url=url.strip(),
         lines=_pieces("--line", line),
+        parcel=parcel.strip(),
     )
 
 
@@ -108,15 +129,15 @@ def cancel(
     by: By = None,
     line: Annotated[
         list[str] | None,
-        typer.Option(metavar="LINE=QTY", help="Only so many pieces of this line; repeat it."),
+        typer.Option(metavar="LINE=QTY", help=_PIECES),
     ] = None,
     code: Code = "",
     as_json: Json = False,
 ) -> int:
-    from marketsync_dagster.orders import by_hand
+    from marketsync_dagster.orders import hand_cancelling
 
     lines = _pieces("--line", line)
-    return _decide(order, by, reason, as_json, by_hand.cancel, lines=lines, code=code)
+    return _decide(order, by, reason, as_json, hand_cancelling.cancel, lines=lines, code=code)
 
 
 def refund(
@@ -138,10 +159,10 @@ def refund(
     code: Code = "",
     as_json: Json = False,
 ) -> int:
-    from marketsync_dagster.orders import by_hand
+    from marketsync_dagster.orders import hand_refunding
 
     return _decide(
-        *(order, by, reason, as_json, by_hand.refund),
+        *(order, by, reason, as_json, hand_refunding.refund),
         amounts=_amounts("--line", line),
         shipping=_amounts("--shipping", shipping),
         quantities=_pieces("--pieces", pieces),
@@ -162,14 +183,21 @@ def resolve(
     by: By = None,
     as_json: Json = False,
 ) -> int:
+    from marketsync_dagster.cli import names
     from marketsync_dagster.cli.names import one_of
+    from marketsync_dagster.cli.order_words import naming
     from marketsync_dagster.cli.session import opened
+    from marketsync_dagster.ledger.order_tasks import get_task
+    from marketsync_dagster.ledger.orders import get_order
     from marketsync_dagster.orders.resolving import ANSWERS, resolve_task
 
     one_of("answer", answer, ANSWERS)
-    who, why = _by(by), _reason(reason)
+    who, why = names.by(by), names.why(reason, "the customer called")
     with opened(who) as project:
-        done = resolve_task(project.ledger, project.settings, task, answer, by=who, reason=why)
+        asked = get_task(project.ledger, task)
+        order = get_order(project.ledger, asked.order_id) if asked and asked.order_id else None
+        with naming(_called(order) if order else None):
+            done = resolve_task(project.ledger, project.settings, task, answer, by=who, reason=why)
         return _tell(project, done, as_json)
 
 
@@ -196,36 +224,74 @@ def _decide(
     decide: Callable[..., Done],
     **said: Any,
 ) -> int:
-    """Let `orders.by_hand` do it, and say what was done and what happens next."""
+    """Let `orders.hand_*` do it, and say what was done and what happens next."""
+    from marketsync_dagster.cli import names
+    from marketsync_dagster.cli.order_words import naming
     from marketsync_dagster.cli.orders import named
     from marketsync_dagster.cli.session import opened
 
-    who, why = _by(by), _reason(reason)
+    who, why = names.by(by), names.why(reason, "the customer called")
     with opened(who) as project:
         order = named(project.ledger, name)
-        done = decide(project.ledger, project.settings, order.id, by=who, reason=why, **said)
+        said |= {key: _ids(order, said[key]) for key in _OF_LINES if said.get(key)}
+        with naming(_called(order)):
+            done = decide(project.ledger, project.settings, order.id, by=who, reason=why, **said)
         return _tell(project, done, as_json)
 
 
-def _tell(project: Project, done: Done, as_json: bool) -> int:
-    if as_json:
-        from marketsync_dagster.ledger.orders import get_order
+def _called(order: BookOrder) -> dict[str, str]:
+    return {"id": order.id, "number": order.number}
 
-        now: BookOrder | None = get_order(project.ledger, done.order_id) if done.order_id else None
+
+def _ids(order: BookOrder, named: Mapping[str, Any]) -> dict[str, Any]:
+    """What is said of lines, by their ids; a line can be called by its SKU, ours or its source's,
+    where no other has the same."""
+    found: dict[str, Any] = {}
+    for name, said in named.items():
+        ids = [line.line_id for line in order.lines if line.line_id == name]
+        ids = ids or [
+            line.line_id for line in order.lines if name in (line.sku, line.offer_sku) and name
+        ]
+        if len(ids) != 1:
+            words = f"has {name} in {len(ids)} lines" if ids else f"has no line {name}"
+            known = (
+                f"{line.line_id} ({line.sku or line.offer_sku})"
+                for line in order.lines
+                if not ids or line.line_id in ids
+            )
+            step = "name one by its id" if ids else "its lines"
+            raise UsageError(f"order {order.number} {words}", f"{step}: {', '.join(known)}")
+        if ids[0] in found:
+            raise UsageError(f"line {ids[0]} of order {order.number} is named twice")
+        found[ids[0]] = said
+    return found
+
+
+def _tell(project: Project, done: Done, as_json: bool) -> int:
+    from marketsync_dagster.cli.order_words import by_number
+    from marketsync_dagster.ledger.orders import get_order
+
+    now: BookOrder | None = get_order(project.ledger, done.order_id) if done.order_id else None
+    if as_json:
         document = {"order_id": done.order_id, "number": now.number if now else ""}
         document |= {"state": now.state.value if now else ""}
         print_json({**document, "done": done.words, "next_step": done.next_step})
         return DONE
-    say(*wrapped(done.words, "  "))
-    if done.next_step:
-        from marketsync_dagster.cli.orders import by_number
-        from marketsync_dagster.ledger.orders import get_order
-
-        step, order = done.next_step, get_order(project.ledger, done.order_id)
-        if order is not None:
-            step = by_number(step, {"id": order.id, "number": order.number})
+    words, step = (
+        by_number(text, _called(now)) if now else text for text in (done.words, done.next_step)
+    )
+    say(*wrapped(words, "  "))
+    if step:
         note(f"next: {step}")
     return DONE
+
+
+def _lines(given: Sequence[str] | None) -> dict[str, bool]:
+    """`LINE`, repeated."""
+    lines = [line.strip() for line in given or ()]
+    if not all(lines):
+        raise UsageError("--line is empty", "--line LINE")
+    return dict.fromkeys(lines, True)
 
 
 def _pieces(option: str, given: Sequence[str] | None) -> dict[str, int]:
@@ -263,18 +329,3 @@ def _pairs(option: str, given: Sequence[str] | None, such: str) -> list[tuple[st
             raise UsageError(f"{option} names line {line.strip()} twice")
         pairs.append((line.strip(), word.strip()))
     return pairs
-
-
-def _by(given: str | None) -> str:
-    from marketsync_dagster.cli.names import user
-
-    name = user() if given is None else given.strip()
-    if not name:
-        raise UsageError("--by is empty", "--by 'Jane Doe'")
-    return name
-
-
-def _reason(given: str) -> str:
-    if not given.strip():
-        raise UsageError("--reason is empty", "--reason 'the customer called'")
-    return given.strip()

@@ -2,51 +2,60 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from marketsync_dagster.cli.orders import by_number
+from marketsync_dagster.cli.order_words import (
+    by_number,
+    changes,
+    filled,
+    said_of,
+    short,
+    short_runs,
+    short_times,
+)
 from marketsync_dagster.cli.output import note, say, table, wrapped
 from marketsync_dagster.platforms.ordering import Person
 
 PERSON = tuple(field.name for field in fields(Person))
 """Labels of a person in the order in which an address is written."""
-_RUN = re.compile(r"\b([0-9a-f]{8})-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}\b")
 
 
 def print_order(order: Mapping[str, Any], *, personal: bool) -> None:
     """`order` as `orders.shown.whole` makes it."""
     flags = f" ({', '.join(order['flags'])})" if order["flags"] else ""
     there = f", there {order['raw_state']}" if order["raw_state"] else ""
-    say(
+    _say(
         f"{order['number']} of {order['source']}: {order['state']}{flags}{there}",
         f"id {order['id']}, {order['platform']} id {order['external_id']}",
         f"{order['currency']} {order['value']}, made {order['created_at']}, "
         f"changed there {order['updated_at']}",
     )
     if order["deadline"]:
-        say(f"has to be {order['deadline_of']} by {order['deadline']}")
+        _say(f"has to be {order['deadline_of']} by {order['deadline']}")
     if order["decision"]:
-        say(
-            *wrapped(
-                f"decided {order['decided_at']} by {order['decided_by']}: {order['decision']}"
-                + (f" ({order['decided_reason']})" if order["decided_reason"] else ""),
-                "  ",
-            )
+        _say(
+            f"decided {order['decided_at']} by {order['decided_by']}: {order['decision']}"
+            + (f" ({order['decided_reason']})" if order["decided_reason"] else "")
         )
     if order["estimated_delivery"]:
-        say(f"estimated delivery {order['estimated_delivery']}")
+        _say(f"estimated delivery {order['estimated_delivery']}")
     if order["forgotten_at"]:
-        say(f"its personal data was erased {order['forgotten_at']}")
+        _say(f"its personal data was erased {order['forgotten_at']}")
     _print_persons(order["persons"], personal)
     _print_lines(order)
     _print_rest(order)
     if order["waits_for"]:
-        say(*wrapped(f"waits for {order['waits_for']}", "  "))
+        _say(f"waits for {order['waits_for']}")
     if order["next_step"]:
         say(f"next: {by_number(order['next_step'], order)}")
+    note("times are UTC")
+
+
+def _say(*sentences: str) -> None:
+    for sentence in sentences:
+        say(*wrapped(short_runs(short_times(sentence)), "  "))
 
 
 def _print_persons(persons: Mapping[str, Mapping[str, str]], personal: bool) -> None:
@@ -64,45 +73,45 @@ def _print_persons(persons: Mapping[str, Mapping[str, str]], personal: bool) -> 
 
 
 def _print_lines(order: Mapping[str, Any]) -> None:
-    table(
+    total = f"total {order['currency']}"
+    columns, rows = filled(
         (
-            *("line", "sku", "offer", "outlet", "name", "pieces", "open", "shipped", "cancelled"),
-            *(f"total {order['currency']}", "refunded", "state", "there"),
+            *("line", "sku", "outlet", "name", "pieces", "open", "shipped", "cancelled"),
+            *(total, "refunded", "state", "there"),
         ),
         [
             (
-                *(line["line_id"], line["sku"], line["offer_sku"], line["outlet"], line["title"]),
+                # of a product that we do not know, what its source calls it
+                *(line["line_id"], line["sku"] or line["offer_sku"], line["outlet"], line["title"]),
                 *(line["quantity"], line["open"], line["shipped"], line["cancelled"]),
                 *(line["total"], line["refunded"], line["state"], line["raw_state"]),
             )
             for line in order["lines"]
         ],
-        right=(
-            *("pieces", "open", "shipped", "cancelled"),
-            *(f"total {order['currency']}", "refunded"),
-        ),
-        free=("name",),
+        always=("pieces", total),
     )
+    figures = ("pieces", "open", "shipped", "cancelled", total, "refunded")
+    table(columns, rows, right=figures, free=("name",))
     for line in order["lines"]:
         if line["unmapped"]:
-            say(*wrapped(f"line {line['line_id']}: {line['unmapped']}", "  "))
+            _say(f"line {line['line_id']}: {line['unmapped']}")
         if line["vanished_at"]:
-            say(f"line {line['line_id']}: not told of any more since {line['vanished_at']}")
+            _say(f"line {line['line_id']}: not told of any more since {line['vanished_at']}")
 
 
 def _print_rest(order: Mapping[str, Any]) -> None:
     for hold in order["holds"]:
-        say(*wrapped(f"held since {hold['since']}: {hold['kind']}: {hold['reason']}", "  "))
+        _say(f"held since {hold['since']}: {hold['kind']}: {hold['reason']}")
     for task in order["tasks"]:
         if task["state"] == "open":
-            say(*wrapped(f"task {task['id']}: {task['question']}", "  "))
-            say(*(f"  {command}" for command in task["commands"]))
+            _say(f"task {task['id']}: {task['question']}")
+            say(*(f"  {by_number(command, order)}" for command in task["commands"]))
     _part(
         "told to its source",
         ("what", "state", "wanted", "by", "answered", "calls", "words"),
         [
             (
-                *(one["kind"], one["state"], one["created_at"], one["created_by"]),
+                *(said_of(one), one["state"], one["created_at"], one["created_by"]),
                 *(one["answered_at"] or "", one["attempts"], one["message"]),
             )
             for one in order["commands"]
@@ -122,22 +131,25 @@ def _print_rest(order: Mapping[str, Any]) -> None:
     )
     _part(
         "parcels",
-        ("carrier", "tracking number", "url", "lines", "left", "by"),
+        ("carrier", "tracking number", "lines", "left", "by"),
         [
             (
-                *(one["carrier"], one["tracking_number"], one["tracking_url"]),
+                *(one["carrier"], one["tracking_number"]),
                 ", ".join(f"{line} x {pieces}" for line, pieces in one["lines"].items()),
                 *(one["created_at"], one["created_by"]),
             )
             for one in order["shipments"]
         ],
     )
+    for one in order["shipments"]:
+        if one["tracking_url"]:
+            say(f"  {one['tracking_number'] or one['carrier'] or 'parcel'}: {one['tracking_url']}")
     _part(
         "history",
-        ("at", "what", "line", "before", "after", "by", "words"),
+        ("at", "what", "line", "change", "by", "words"),
         [
-            tuple(one[key] for key in ("at", "kind", "line_id", "before", "after", "by", "reason"))
-            for one in order["events"]
+            (event["at"], event["kind"], event["line_id"], change, event["by"], words)
+            for event, (change, words) in zip(order["events"], changes(order), strict=True)
         ],
     )
     _part(
@@ -154,12 +166,7 @@ def _print_rest(order: Mapping[str, Any]) -> None:
     )
 
 
-def short_runs(text: Any) -> Any:
-    """Ids of runs as Dagster's pages show them: their first eight figures."""
-    return _RUN.sub(r"\1", text) if isinstance(text, str) else text
-
-
 def _part(title: str, columns: tuple[str, ...], rows: list[tuple[Any, ...]]) -> None:
-    rows = [tuple(short_runs(cell) for cell in row) for row in rows]
     if rows:
-        table(columns, rows, title=title, free=("words",) if "words" in columns else ())
+        kept, cells = filled(columns, [tuple(map(short, row)) for row in rows])
+        table(kept, cells, title=title, free=("change", "words"))

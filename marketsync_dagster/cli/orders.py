@@ -3,7 +3,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -15,6 +14,10 @@ if TYPE_CHECKING:
     from marketsync_dagster.config.settings import Settings
     from marketsync_dagster.ledger.engine import Ledger
     from marketsync_dagster.ledger.orders import BookOrder
+
+_MOST_STEPS = 8
+_FEW = 5
+"""So many orders are named one by one."""
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON alone.")]
 Id = Annotated[
@@ -142,47 +145,46 @@ def _since(settings: Settings, given: str | None) -> str:
 
 
 def _print_list(rows: list[dict[str, Any]]) -> None:
+    """As narrow as a terminal: which outlets, and what else is known, `show` says."""
+    from marketsync_dagster.cli.order_words import filled, short_times
     from marketsync_dagster.cli.plans import age
     from marketsync_dagster.values.times import from_iso, utcnow
 
     now = utcnow()
-    columns = (
-        *("number", "source", "outlet", "state", "flags", "value", "age", "deadline"),
-        *("waits for", "next step"),
-    )
-    table(
-        columns,
+    columns, cells = filled(
+        ("number", "source", "state", "flags", "total", "age", "deadline (UTC)", "waits for"),
         [
             (
-                row["number"],
-                row["source"],
-                ", ".join(row["outlets"]),
-                row["state"],
-                ", ".join(row["flags"]),
+                *(row["number"], row["source"], row["state"]),
+                ", ".join(flag for flag in row["flags"] if flag != "on_hold"),
                 f"{row['currency']} {row['value']}",
                 age(now - from_iso(row["created_at"])),
-                f"{row['deadline_of']} by {_minute(row['deadline'])}" if row["deadline"] else "",
-                row["waits_for"],
-                by_number(row["next_step"], row),
+                short_times(row["deadline"]),
+                short_times(row["waits_for"]),
             )
             for row in rows
         ],
-        right=("value", "age"),
-        free=("flags", "waits for"),
     )
+    table(columns, cells, right=("total", "age"), free=("flags", "waits for"))
+    _print_steps(rows)
     say(counted(len(rows), "order"))
 
 
-def _minute(at: str) -> str:
-    """A time of the ledger (UTC) without its seconds: sooner, never later."""
-    return f"{at[:10]} {at[11:16]}Z"
+def _print_steps(rows: list[dict[str, Any]]) -> None:
+    """What to do, each once, and for which orders."""
+    from marketsync_dagster.cli.order_words import by_number
 
-
-def by_number(command: str, order: Mapping[str, Any]) -> str:
-    """A command with the order's number, which people know, in the place of our id."""
-    import shlex
-
-    return command.replace(order["id"], shlex.quote(order["number"] or order["id"]))
+    steps: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        if row["next_step"]:
+            steps.setdefault(row["next_step"].replace(row["id"], "NUMBER"), []).append(row)
+    for step, there in list(steps.items())[:_MOST_STEPS]:
+        who = ", ".join(row["number"] for row in there)
+        who = who if len(there) <= _FEW else counted(len(there), "order")
+        one = there[0] if len(there) == 1 else None
+        say(f"next for {who}: {by_number(one['next_step'], one) if one else step}")
+    if len(steps) > _MOST_STEPS:
+        say(f"{len(steps) - _MOST_STEPS:,} more: marketsync orders show NUMBER")
 
 
 def named(ledger: Ledger, name: str) -> BookOrder:
@@ -225,6 +227,7 @@ def show(
 
 
 def tasks(as_json: Json = False) -> int:
+    from marketsync_dagster.cli.order_words import by_number, short_times
     from marketsync_dagster.cli.plans import age
     from marketsync_dagster.cli.session import opened
     from marketsync_dagster.ledger.order_search import numbers_of
@@ -256,10 +259,12 @@ def tasks(as_json: Json = False) -> int:
         return DONE
     now = utcnow()
     for task in found:
-        of = f" of order {numbers[task.order_id]}" if task.order_id in numbers else ""
+        number = numbers.get(task.order_id, "")
+        of = f" of order {number}" if number else ""
         say(f"{task.id}: {task.kind}{of}, asked {age(now - from_iso(task.at))} ago")
-        say(*(f"  {line}" for line in wrapped(task.question)))
-        say(*(f"  {command}" for command in task.commands))
+        say(*(f"  {line}" for line in wrapped(short_times(task.question))))
+        order = {"id": task.order_id, "number": number}
+        say(*(f"  {by_number(one, order) if number else one}" for one in task.commands))
     say(f"{counted(len(found), 'question')} to be answered")
     return DONE
 

@@ -87,7 +87,7 @@ def table(
         drawn.add_column(
             name,
             justify="right" if name in right else "left",
-            overflow="fold" if folds else "ignore",
+            overflow="fold" if folds else "crop",
             no_wrap=not folds,
             min_width=min(_FREE_WIDTH, widest) if folds else widest,
         )

@@ -63,6 +63,7 @@ def pause(
         return DONE
     if listing:
         return list_(as_json=as_json)
+    from marketsync_dagster.cli import names
     from marketsync_dagster.cli.session import opened
     from marketsync_dagster.cli.session import settings as load
     from marketsync_dagster.values.times import utcnow
@@ -73,7 +74,7 @@ def pause(
         raise UsageError("a pause needs a reason", "--reason 'stocktaking'")
     if until is not None and lasting is not None:
         raise UsageError("--until and --for say different things", "give one of them")
-    who, now = _by(by), utcnow()
+    who, now = names.by(by), utcnow()
     ends = [_end(settings, one, until, lasting, now) for one in outlets]
     from marketsync_dagster.ledger import pauses
 
@@ -107,12 +108,13 @@ def resume(
     by: By = None,
     as_json: Json = False,
 ) -> int:
+    from marketsync_dagster.cli import names
     from marketsync_dagster.cli.session import opened
     from marketsync_dagster.cli.session import settings as load
 
     settings = load()
     outlets = _scope(settings, outlet, platform, everything)
-    who = _by(by)
+    who = names.by(by)
     from marketsync_dagster.ledger import pauses
 
     with opened(who, settings) as project:
@@ -220,12 +222,3 @@ def _end(
         return None
     zone = settings.defaults.timezone if outlet is None else settings.timezone_of(outlet)
     return moment(until, zone, now)
-
-
-def _by(given: str | None) -> str:
-    from marketsync_dagster.cli.names import user
-
-    name = user() if given is None else given.strip()
-    if not name:
-        raise UsageError("--by is empty", "--by 'Jane Doe'")
-    return name

@@ -156,6 +156,7 @@ def show(plan_id: Id, as_json: Json = False) -> int:
 
 
 def approve(plan_id: Id, reason: Reason, by: By = None, as_json: Json = False) -> int:
+    from marketsync_dagster.cli import names
     from marketsync_dagster.cli.session import opened
     from marketsync_dagster.ledger.extracts import latest_accepted
     from marketsync_dagster.ledger.pauses import active_pauses, pause_of
@@ -163,7 +164,7 @@ def approve(plan_id: Id, reason: Reason, by: By = None, as_json: Json = False) -
     from marketsync_dagster.stages.forecasting import of_approved, of_record
     from marketsync_dagster.stages.standing import has_changed
 
-    who, why = _by(by), _reason(reason)
+    who, why = names.by(by), names.why(reason, "checked with the supplier")
     with opened(who) as project:
         found = _plan(project.ledger, plan_id)
         latest = latest_accepted(project.ledger, found.outlet)
@@ -198,10 +199,11 @@ def approve(plan_id: Id, reason: Reason, by: By = None, as_json: Json = False) -
 
 
 def reject(plan_id: Id, reason: Reason, by: By = None, as_json: Json = False) -> int:
+    from marketsync_dagster.cli import names
     from marketsync_dagster.cli.session import opened
     from marketsync_dagster.push import decisions
 
-    who, why = _by(by), _reason(reason)
+    who, why = names.by(by), names.why(reason, "checked with the supplier")
     with opened(who) as project:
         found = _plan(project.ledger, plan_id)
         plan = decisions.reject(project.ledger, found.id, who, why)
@@ -326,18 +328,3 @@ def _plan(ledger: Ledger, plan_id: str) -> PlanRecord:
         near = get_close_matches(plan_id, [plan.id for plan in plans(ledger, limit=50)], n=1)
         hint = f" (did you mean {near[0]}?)" if near else ""
         raise UsageError(f"{error.message}{hint}", error.next_step) from None
-
-
-def _by(given: str | None) -> str:
-    from marketsync_dagster.cli.names import user
-
-    name = user() if given is None else given.strip()
-    if not name:
-        raise UsageError("--by is empty", "--by 'Jane Doe'")
-    return name
-
-
-def _reason(given: str) -> str:
-    if not given.strip():
-        raise UsageError("--reason is empty", "--reason 'checked with the supplier'")
-    return given.strip()

@@ -33,10 +33,19 @@ if TYPE_CHECKING:
 _NUMBERS = (
     "rows sent applied accepted_async accepted_unverified refused retryable unknown auth_failed "
     "unsupported held unmapped unchanged deselected rejected duplicates "
-    "created updated failed unreadable forwarded sync_pending told shipped cancelled tasks "
-    "left_out listings verified not_applied overwritten unknown_to_us in_flight pending not_read "
-    "calls"
+    "created updated failed left_out listings verified not_applied overwritten unknown_to_us "
+    "in_flight pending not_read calls"
 ).split()
+
+_OF_THEM = {
+    "_orders": "created updated unchanged failed left_out total",
+    "_updates": "updated unchanged failed total",
+    "_order_book": "total",
+}
+"""Stage of orders -> what its orders, or commands, came to: figures that add up to `total`."""
+_OF_FORWARDS = "created updated unchanged waiting unknown cancelled held failed total"
+_BESIDE = "sync_pending unreadable told shipped held tasks left_out calls"
+"""What else is told of stages of orders."""
 
 STATES_STEP = "`marketsync orders states` shows them all"
 
@@ -277,7 +286,7 @@ def print_report(job: str, report: RunReport) -> None:
             result["stage"],
             result["outlet"],
             result["state"] if result["ok"] else f"{result['state']} (!)",
-            figures(result.get("numbers", {}), _NUMBERS),
+            figures(result.get("numbers", {}), numbers_of(result["stage"])),
         )
         for result in report.results
     ]
@@ -290,6 +299,17 @@ def print_report(job: str, report: RunReport) -> None:
     }
     note(f"{job}: {ends.get(report.exit_code, 'failed')} (run {report.run_id})")
     say_faults(report)
+
+
+def numbers_of(stage: str) -> Sequence[str]:
+    """The figures of a stage that are shown, in their order."""
+    if not stage.startswith("orders_"):
+        return _NUMBERS
+    from marketsync_dagster.values.order_states import OrderState
+
+    parts = next((of for end, of in _OF_THEM.items() if stage.endswith(end)), _OF_FORWARDS)
+    states = [state.value for state in OrderState] if stage.endswith("_book") else []
+    return list(dict.fromkeys([*states, *parts.split(), *_BESIDE.split()]))
 
 
 def _held_words(report: RunReport) -> str:

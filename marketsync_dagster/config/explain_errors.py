@@ -15,6 +15,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails
 
 from marketsync_dagster.config.accounts import PLATFORMS
+from marketsync_dagster.config.names_said import names_that_lead_nowhere
 from marketsync_dagster.config.problems import At, Problem, Problems, closest, shown
 from marketsync_dagster.config.settings import Settings
 
@@ -43,24 +44,36 @@ _EXPECTED = {
 
 def problems_of(error: ValidationError, data: Any) -> Iterator[tuple[At, str, bool]]:
     """Each mistake as (path in the file, message, whether it is about the key itself)."""
-    for detail in error.errors(include_url=False):
-        at = _place(detail["loc"], data)
-        cause = detail.get("ctx", {}).get("error")
-        if isinstance(cause, Problems | Problem):
-            for problem in cause.problems if isinstance(cause, Problems) else [cause]:
-                where = (*at, *problem.at)
-                yield where, _with_value(problem.message, where, data), False
-        elif detail["type"] == "extra_forbidden":
-            known = list(_keys(_models_at(detail["loc"][:-1])))
-            yield at, f"expected a known key{closest(str(at[-1]), known)}, got an unknown one", True
-        elif detail["type"] == "missing":
-            yield at, f"expected {_wanted(detail)}, got nothing (the key is missing)", True
-        elif detail["type"].startswith("union_tag"):
-            yield (*at, "platform"), _expectation(detail, data, at), False
-        else:
-            key = detail["loc"][-1:] == ("[key]",)
-            message = _expectation(detail, data, at)
-            yield at, message if key else _with_value(message, at, data), key
+    details = error.errors(include_url=False)
+    told: set[At] = set()
+    for detail in details:
+        for problem in _problems_of(detail, data):
+            told.add(problem[0])
+            yield problem
+    if all(detail["loc"] for detail in details):  # the rules between sections were not asked
+        for at, message in names_that_lead_nowhere(data):
+            if at not in told:
+                yield at, message, False
+
+
+def _problems_of(detail: ErrorDetails, data: Any) -> Iterator[tuple[At, str, bool]]:
+    at = _place(detail["loc"], data)
+    cause = detail.get("ctx", {}).get("error")
+    if isinstance(cause, Problems | Problem):
+        for problem in cause.problems if isinstance(cause, Problems) else [cause]:
+            where = (*at, *problem.at)
+            yield where, _with_value(problem.message, where, data), False
+    elif detail["type"] == "extra_forbidden":
+        known = list(_keys(_models_at(detail["loc"][:-1])))
+        yield at, f"expected a known key{closest(str(at[-1]), known)}, got an unknown one", True
+    elif detail["type"] == "missing":
+        yield at, f"expected {_wanted(detail)}, got nothing (the key is missing)", True
+    elif detail["type"].startswith("union_tag"):
+        yield (*at, "platform"), _expectation(detail, data, at), False
+    else:
+        key = detail["loc"][-1:] == ("[key]",)
+        message = _expectation(detail, data, at)
+        yield at, message if key else _with_value(message, at, data), key
 
 
 def _place(loc: tuple[str | int, ...], data: Any) -> At:

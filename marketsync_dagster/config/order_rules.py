@@ -47,16 +47,21 @@ def _goes_to_what_fulfils(settings: Settings, route: Route, at: At) -> Iterator[
     account = settings.accounts.get(route.to)
     if isinstance(account, QikinkAccount):
         return
-    known = [POS, *(n for n, one in settings.accounts.items() if isinstance(one, QikinkAccount))]
+    known = [n for n, one in settings.accounts.items() if isinstance(one, QikinkAccount)]
     if account is None:
-        words = f"expected '{POS}' or an account that fulfils orders{_choice(known[1:])}"
-        yield Problem(f"{words}{closest(route.to, known)}, got '{route.to}'", (*at, "to"))
+        yield Problem(no_destination(route.to, known), (*at, "to"))
     else:
         yield Problem(
-            f"expected '{POS}' or an account that fulfils orders{_choice(known[1:])}, got "
+            f"expected '{POS}' or an account that fulfils orders{_choice(known)}, got "
             f"'{route.to}', which is of {account.platform} and fulfils none",
             (*at, "to"),
         )
+
+
+def no_destination(to: str, known: list[str]) -> str:
+    """What is said of a route to nowhere; `known`: accounts that fulfil orders."""
+    words = f"expected '{POS}' or an account that fulfils orders{_choice(known)}"
+    return f"{words}{closest(to, [POS, *known])}, got '{to}'"
 
 
 def _outlets_of(settings: Settings, route: Route) -> list[str]:
@@ -184,9 +189,9 @@ def _of_extracts(settings: Settings) -> Iterator[tuple[str, Path | None]]:
             yield f"outlets.{name}.extract.path", outlet.extract.path
 
 
+NAMES_OF_ORDERS = (routes_lead_somewhere, sources_of_orders_differ)
+"""Rules that hold whatever else is wrong with names."""
 ORDER_RULES = (
-    routes_lead_somewhere,
-    sources_of_orders_differ,
     folders_of_orders_are_apart,
     qikink_lists_nothing,
     products_of_an_outlet_go_to_one_qikink,

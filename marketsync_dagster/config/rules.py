@@ -17,7 +17,7 @@ from marketsync_dagster.config.accounts import (
     TrackerAccount,
 )
 from marketsync_dagster.config.mirakl import around_sku
-from marketsync_dagster.config.order_rules import ORDER_RULES
+from marketsync_dagster.config.order_rules import NAMES_OF_ORDERS, ORDER_RULES
 from marketsync_dagster.config.pasons import STORE_PLACE
 from marketsync_dagster.config.problems import Problem, Problems, closest
 from marketsync_dagster.config.secrets import references
@@ -37,9 +37,9 @@ if TYPE_CHECKING:
 def check_settings(settings: Settings) -> None:
     """Raise `Problems` naming every rule that is broken, each with its path in the file."""
     found = [*_channels_name_what_exists(settings), *outlets_name_their_sources(settings)]
-    if not found:  # the other rules follow the names
-        for rule in _RULES:
-            found.extend(rule(settings))
+    rules = _RULES if not found else ()  # they follow the names
+    for rule in (*NAMES_OF_ORDERS, *rules):
+        found.extend(rule(settings))
     if found:
         raise Problems(found)
 
@@ -57,11 +57,13 @@ def _channels_name_what_exists(settings: Settings) -> Iterator[Problem]:
             ("accounts", "account", channel.account, settings.accounts),
         ):
             if name not in known:
-                choice = f" ({', '.join(known)})" if 0 < len(known) <= 12 else ""
-                yield Problem(
-                    f"expected one of {section}{choice}{closest(name, list(known))}, got '{name}'",
-                    ("channels", index, key),
-                )
+                yield Problem(no_such_name(section, name, list(known)), ("channels", index, key))
+
+
+def no_such_name(section: str, name: str, known: list[str]) -> str:
+    """What is said of a name that a section does not have."""
+    choice = f" ({', '.join(known)})" if 0 < len(known) <= 12 else ""
+    return f"expected one of {section}{choice}{closest(name, known)}, got '{name}'"
 
 
 def _one_channel_per_outlet_and_platform(settings: Settings) -> Iterator[Problem]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,15 +14,16 @@ from typing import Any
 
 import pytest
 
-from marketsync_dagster.cli.order_shown import short_runs
-from marketsync_dagster.cli.orders import by_number
+from marketsync_dagster.cli.order_words import by_number, changes
 from marketsync_dagster.ledger.engine import Ledger, open_ledger
+from marketsync_dagster.ledger.order_events import OrderEvent, record_events
 from marketsync_dagster.ledger.order_tasks import Task, ask
 from marketsync_dagster.ledger.orders import BookOrder, order_id_of
 from marketsync_dagster.ledger.shipments import Shipment, record_shipments
 from marketsync_dagster.orders import book
-from marketsync_dagster.platforms.ordering import Person
-from marketsync_dagster.values.order_states import OrderState
+from marketsync_dagster.orders.wanting import payload_of, want
+from marketsync_dagster.platforms.ordering import Person, Tracking
+from marketsync_dagster.values.order_states import CommandKind, OrderState
 from marketsync_dagster.values.times import to_iso, utcnow
 from marketsync_dagster_tests.cli.conftest import Run
 from marketsync_dagster_tests.orders.places import SOURCE, a_line, an_order, order_of, put
@@ -205,15 +207,92 @@ def test_an_order_that_is_none_or_more_than_one_is_wrong_usage(shelf: Shelf, run
     assert one(run, twin.id)["external_id"] == "T-1"
 
 
-@pytest.mark.usefixtures("shelf")
-def test_lists_call_an_order_by_its_number_and_say_its_deadline_to_the_minute(run: Run) -> None:
+def test_lists_call_an_order_by_its_number_and_say_what_to_do_once(shelf: Shelf, run: Run) -> None:
+    twin = an_order(external_id="M-2", number="WEB-000008")
+    put(shelf.ledger, twin)
+    with shelf.ledger.begin() as conn:
+        for order in (shelf.open, twin):
+            step = f"marketsync orders release {order.id} --by NAME --reason WHY"
+            book.hold_order(conn, order, "person", "call her", step, "Ann", to_iso(utcnow()))
     listed = run("orders", "list").out
-    assert "marketsync orders show WEB-000007" in listed
-    assert re.search(r"accepted by \d{4}-\d\d-\d\d \d\d:\d\dZ ", listed)
-    assert "next: marketsync orders show WEB-000007" in run("orders", "show", "M-1").out
+    assert re.search(r"^next for (WEB-00000[78](, )?){2}: .* release NUMBER ", listed, re.MULTILINE)
+    assert "next for N-1: marketsync run fulfil_orders" in listed
+    assert shelf.open.id not in listed
+    assert re.search(r" \d{4}-\d\d-\d\d \d\d:\d\d ", listed)
+    shown = run("orders", "show", "M-1").out
+    assert "next: marketsync orders release WEB-000007 --by" in shown
+    refused = run("orders", "ship", "N-1", *WHO)
+    assert "next: marketsync orders accept N-1 --by" in refused.err
+    with shelf.ledger.begin() as conn:
+        command = (f"marketsync orders refund {shelf.open.id} --line 1=2.00",)
+        late = ("k", shelf.open.id, "x", "came_back", "Is it?", command)
+        ask(conn, [Task(*late, at=to_iso(utcnow()))])
+    for said in (run("orders", "tasks").out, run("orders", "show", "M-1").out):
+        assert "  marketsync orders refund WEB-000007 --line 1=2.00" in said
     named = by_number("marketsync orders show 0a1b", {"id": "0a1b", "number": "M 1; ls"})
     assert named == "marketsync orders show 'M 1; ls'"
-    assert short_runs("pull 0a1b2c3d-1111-2222-3333-444455556666 x") == "pull 0a1b2c3d x"
+
+
+def on_a_terminal(patch: pytest.MonkeyPatch, run: Run, *words: str) -> list[str]:
+    """The lines that a terminal of 120 columns shows."""
+    patch.setenv("COLUMNS", "120")
+    patch.setenv("TERM", "xterm")
+    with patch.context() as there:
+        there.setattr(sys.stdout, "isatty", lambda: True)
+        found = run("orders", *words)
+    return re.sub(r"\x1b\[[0-9;]*m", "", found.out).splitlines()
+
+
+def test_a_terminal_of_120_columns_shows_orders_without_folding_them(
+    shelf: Shelf, run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    orders = [
+        an_order(
+            a_line(title="Kikiriki u tijestu 60g", sku="90381876", outlet="westlands"),
+            external_id=f"MK000000{n}-A", ship_by="2026-11-24T00:10:15.000Z", total_minor=123456,
+        )
+        for n in range(3)
+    ]  # fmt: skip
+    put(shelf.ledger, *orders)
+    listed = on_a_terminal(monkeypatch, run, "list")
+    assert max(map(len, listed)) <= 120, "\n".join(listed)
+    row = next(line for line in listed if "MK0000001-A" in line)
+    ends = {found.end() for line in listed if (found := re.search(r"KES [\d.]+", line))}
+    assert len(ends) == 1, "figures end below each other"
+    for cell in ("best_buy", "in_preparation", "KES 1234.56", "2026-11-24 00:10", "to ship it"):
+        assert cell in row
+    run_id = "0a1b2c3d-1111-2222-3333-444455556666"
+    at = to_iso(utcnow())
+    said: dict[str, Any] = {"by": f"run {run_id}", "reason": "it has a tracking number", "at": at}
+    payload = payload_of(tracking=Tracking("", "Fargo Courier", "FC-mshqp7oyx76o", ""))
+    with shelf.ledger.begin() as conn:
+        tracking = (CommandKind.TRACKING, "tracking deed1f84376e", payload)
+        want(conn, orders[0], *tracking, **said)
+        record_events(conn, [
+            OrderEvent(orders[0].id, at, "changed", "1", "350", "12000", SOURCE, "unit_minor"),
+            OrderEvent(orders[0].id, at, "refund", "1", "0", "350", SOURCE),
+            OrderEvent(orders[0].id, at, "changed", "", "", "2026-11-24T00:10:15.000Z", SOURCE,
+                       "ship_by"),
+        ])  # fmt: skip
+    shown = on_a_terminal(monkeypatch, run, "show", "MK0000000-A")
+    assert max(map(len, shown)) <= 120, "\n".join(shown)
+    whole = "\n".join(shown)
+    for words in (
+        *("KES 3.50 -> KES 120.00", "price of a piece", "KES 0.00 -> KES 3.50"),
+        *("2026-11-24", "run 0a1b2c3d ", "tracking FC-mshqp7oyx76o", "has to be shipped by"),
+    ):
+        assert words in whole, whole
+    for words in ("unit_minor", run_id, "deed1f84376e", ".000Z", "refunded"):
+        assert words not in whole, whole
+    assert one(run, "MK0000000-A")["events"][1]["after"] == "12000"
+
+
+def test_amounts_are_said_as_they_stand_where_their_currency_has_changed() -> None:
+    event = {"kind": "changed", "before": "1", "after": "2", "reason": "total_minor"}
+    order = {"currency": "KES", "commands": [], "events": [event]}
+    assert list(changes(order)) == [("KES 0.01 -> KES 0.02", "total")]
+    order["events"] = [event, {**event, "before": "UGX", "after": "KES", "reason": "currency"}]
+    assert list(changes(order)) == [("1 -> 2", "total_minor"), ("UGX -> KES", "currency")]
 
 
 @pytest.mark.usefixtures("shelf")
@@ -221,6 +300,27 @@ def test_who_asks_for_a_person_sees_what_is_what(run: Run) -> None:
     said = run("orders", "show", "M-1", "--personal").out
     shown = [line.strip() for line in said.splitlines() if line.startswith("  ")]
     assert shown[:3] == ["first name: Wanjiru", "last name: Kamau", "street 1: Moi Avenue 4"]
+
+
+def test_a_line_is_called_by_its_id_or_by_a_sku_that_no_other_has(shelf: Shelf, run: Run) -> None:
+    shipped = run("orders", "ship", "M-1", *WHO, "--line", "S1=1")
+    assert "1 piece shipped, 3 pieces still to ship" in shipped.out, shipped.err
+    assert order_of(shelf.ledger, shelf.open).lines[0].shipped == 1
+    odd = an_order(
+        a_line("1", sku="A", state=NEW), a_line("2", sku="A", state=NEW), a_line("3", state=NEW),
+        external_id="O-1", number="O-1", decision="", remote_state=NEW,
+    )  # fmt: skip
+    put(shelf.ledger, odd)
+    for words, says in (
+        (("accept", "--line", "A"), "has A in 2 lines\nnext: name one by its id: 1 (A), 2 (A)"),
+        (("accept", "--line", "9"), "has no line 9\nnext: its lines: 1 (A), 2 (A), 3 (S3)"),
+        (("accept", "--line", " "), "--line is empty"),
+        (("ship", "--line", "3=1", "--line", "S3=1"), "line 3 of order O-1 is named twice"),
+        (("refuse", "--line", "S3"), "has to be accepted whole"),
+    ):
+        verb, *rest = words
+        found = run("orders", verb, "O-1", *WHO, *rest)
+        assert (found.code, says in found.err) == (64, True), (words, found.err)
 
 
 def test_decisions_are_made_by_name_and_say_what_comes_next(shelf: Shelf, run: Run) -> None:

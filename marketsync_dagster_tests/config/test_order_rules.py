@@ -122,6 +122,10 @@ CASES = {
         "updates: shop/out", "updates: shop/in",
         "shops.web.updates: expected a folder of its own, got the one of shops.web.folder",
     ),
+    "a shop that is to accept by itself": (
+        "updates: shop/out", "updates: shop/out, orders: {accept: platform}",
+        "shops.web.orders.accept: expected manual or auto: a shop's files do not tell",
+    ),
     "a till inside a shop's folder": (
         "drop: tills/a", "drop: shop/in/a",
         ("outlets.a.orders.drop: expected a folder of its own, got one inside that of "
@@ -148,3 +152,32 @@ def test_a_till_needs_a_folder_only_where_its_lines_can_come(tmp_path: Path) -> 
     narrowed = ORDERS.replace("{to: pos}", "{to: pos, account: best_buy}")
     assert mistakes(tmp_path, narrowed.replace("updates: shop/out, outlet: a", "x: 1")) != []
     assert mistakes(tmp_path, narrowed.replace(", outlet: a}\nroutes", "}\nroutes")) == []
+
+
+def test_a_route_to_nowhere_is_told_of_with_whatever_else_is_wrong(tmp_path: Path) -> None:
+    nowhere = ORDERS.replace("{to: pos}", "{to: nowhere}")
+    words = "routes[1].to: expected 'pos' or an account that fulfils orders (prints), got 'nowhere'"
+    for old, new, other in (
+        ("account: best_buy}", "account: worst_buy}", "channels[0].account: expected one of"),
+        ("{outlet: a, account", "{outlet: z, account", "channels[0].outlet: expected one of"),
+        ("orders: {}", "orders: {accept: perhaps}", "accounts.best_buy.orders.accept: expected"),
+        ("version: 1", "version: 7", "version: expected 1"),
+        ("updates: shop/out, outlet: a", "outlet: x", "shops.web.outlet: expected one of outlets"),
+    ):
+        assert old in nowhere
+        found = mistakes(tmp_path, nowhere.replace(old, new, 1))
+        for expected in (words, other):
+            assert sum(expected in line for line in found) == 1, (new, found)
+    both = nowhere.replace("version: 1", "version: 7").replace("account: best_buy}", "account: x}")
+    assert sum("channels[0].account" in line for line in mistakes(tmp_path, both)) == 1
+    for broken in (
+        "accounts: 7",
+        "accounts: {7: {platform: qikink}}",
+        "routes: 7",
+        "routes: [7]",
+        "channels: {a: b}",
+        "outlets: []",
+    ):
+        head = broken.partition(":")[0]
+        rest = nowhere.replace(f"\n{head}:", f"\nx_{head}:")
+        assert any(f" {head}" in line for line in mistakes(tmp_path, f"{rest}{broken}\n")), broken
