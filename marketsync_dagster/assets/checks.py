@@ -15,6 +15,7 @@ from dagster._core.definitions.asset_checks.asset_check_evaluation import (
     AssetCheckEvaluationTargetMaterializationData as Target,  # not exported; Dagster's UI needs it
 )
 
+from marketsync_dagster.assets.chosen import must_be_chosen
 from marketsync_dagster.resources.boundary import guarded
 from marketsync_dagster.resources.project import ProjectResource
 
@@ -56,6 +57,7 @@ def outlet_ok_check(
     ) -> Iterator[dg.AssetCheckEvaluation]:
         run = project.open()
         op = context.op_execution_context
+        must_be_chosen(op.run, op.op.name)
         outlets = list(op.partition_keys)
         # an AssetCheckResult has no partition: its evaluation is yielded as it will be stored
         yield from evaluations(op, key, verdicts(run, stage, outlets))

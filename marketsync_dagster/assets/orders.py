@@ -19,7 +19,7 @@ from marketsync_dagster.assets.tables import table
 from marketsync_dagster.config.accounts import QikinkAccount
 from marketsync_dagster.config.orders import OWN_SHOP, POS
 from marketsync_dagster.resources.boundary import guarded
-from marketsync_dagster.resources.options import RunOptions, some_rows
+from marketsync_dagster.resources.options import OrderOptions, PullOptions, RunOptions
 from marketsync_dagster.resources.project import ProjectResource
 
 if TYPE_CHECKING:
@@ -140,17 +140,20 @@ def _pulled(platform: str, settings: "Settings") -> dg.AssetsDefinition:
     )
     @guarded
     def pulled(
-        context: dg.AssetExecutionContext, project: ProjectResource, options: RunOptions
+        context: dg.AssetExecutionContext,
+        project: ProjectResource,
+        order_options: OrderOptions,
+        pull_options: PullOptions,
     ) -> Iterator[dg.MaterializeResult[Any]]:
         from marketsync_dagster.stages.order_pull import pull_orders
 
-        run = open_run(context, project, options)
+        run = open_run(context, project, order_options)
         result = pull_orders(
             run,
             platform,
-            since=options.pull_since(run.settings.defaults.timezone),
-            states=options.order_states,
-            limit=some_rows(options.limit),
+            since=pull_options.pull_since(run.settings.defaults.timezone),
+            states=pull_options.order_states,
+            limit=order_options.most(),
             tell=partial(say, stage),
         )
         yield from _of_sources(key, stage, result)
@@ -220,13 +223,13 @@ def _over_outlets(
     )
     @guarded
     def asset(
-        context: dg.AssetExecutionContext, project: ProjectResource, options: RunOptions
+        context: dg.AssetExecutionContext, project: ProjectResource, order_options: OrderOptions
     ) -> Iterator[Event]:
-        run = open_run(context, project, options)
+        run = open_run(context, project, order_options)
         results = work(
             run,
             list(context.partition_keys),
-            some_rows(options.limit),
+            order_options.most(),
             lambda words: say(stage, words, 0, 0),
         )
         if not any(one.ok for one in results):

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any
 import dagster as dg
 
 from marketsync_dagster.assets.checks import evaluations, verdicts
+from marketsync_dagster.assets.chosen import must_be_chosen
 from marketsync_dagster.assets.findings import every_outlet, told
 from marketsync_dagster.assets.tables import TABLE_ROWS
 from marketsync_dagster.resources.dead_runs import note_process
-from marketsync_dagster.resources.options import RunOptions
+from marketsync_dagster.resources.options import OrderOptions, RunOptions
 from marketsync_dagster.resources.project import ProjectResource
 
 if TYPE_CHECKING:
@@ -34,8 +35,13 @@ progress: ContextVar[Progress | None] = ContextVar("progress", default=None)
 NO_CHANNEL = "no channel"
 
 
-def open_run(context: Context, project: ProjectResource, options: RunOptions) -> Project:
-    """The project of this run, in the name of whoever asked for the run."""
+def open_run(
+    context: Context, project: ProjectResource, options: RunOptions | OrderOptions
+) -> Project:
+    """The project of this run, in the name of whoever asked for the run. UsageError where it is
+    about no outlet, and the asset is made by outlet."""
+    if context.has_assets_def and context.assets_def.partitions_def is not None:
+        must_be_chosen(context.run, context.op.name)
     note_process(context.instance, context.run.run_id, context.run.tags)
     return project.open(user=options.author(context.run.tags))
 

@@ -30,7 +30,7 @@ from marketsync_dagster.automation.retention import retention_job
 from marketsync_dagster.automation.schedules import schedules
 from marketsync_dagster.automation.sensors import sensors
 from marketsync_dagster.resources.frames import FramesIOManager
-from marketsync_dagster.resources.options import RunOptions
+from marketsync_dagster.resources.options import OrderOptions, PullOptions, RunOptions
 from marketsync_dagster.resources.project import ProjectResource
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def build_definitions(
 
     `settings`: as loaded; None: the configuration is found and loaded, and a mistake in it is
     raised as ConfigError with file, line and what was expected. `overrides`: resources to use
-    instead of the product's, by name (`project`, `options`, `frames`).
+    instead of the product's, by name (`project`, `options`, `frames`, ...).
     """
     if settings is None:
         from marketsync_dagster.config.load import load_settings
@@ -78,6 +78,8 @@ def build_definitions(
     resources: dict[str, Any] = {
         "project": ProjectResource(config=str(settings.file)),
         "options": RunOptions(),
+        "order_options": OrderOptions(),
+        "pull_options": PullOptions(),
     } | dict(overrides or {})
     resources.setdefault("frames", FramesIOManager(project=resources["project"]))
     by_name = {job.name: job for job in jobs}

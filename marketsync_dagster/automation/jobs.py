@@ -39,7 +39,7 @@ def asset_jobs(
             selection=dg.AssetSelection.assets(*dict.fromkeys(selection)),
             description=description,
             executor_def=dg.in_process_executor,
-            config=run_config(**options),
+            config=run_config(**options) if options else None,
             tags={"marketsync/job": name},
         )
 

@@ -31,6 +31,8 @@ DONE, FAILED, HELD, BAD = 0, 1, 3, 4
 
 HELD_STATES = ("held", "held again", "rows held")
 OF_ORDERS = ("pull_orders", "fulfil_orders")
+ASKED = ("limit", "since", "order_states")
+"""Options that runs over orders read; for `fulfil_orders` the first alone."""
 WITHOUT_OUTLETS = ("plan", "test_connections", "retention")
 
 
@@ -68,8 +70,9 @@ def launch(
 ) -> RunReport:
     """Execute `job` for `outlets` (None: all), one run per unbroken stretch of them.
 
-    `options` are fields of `RunOptions` (or of `PlanConfig` for the job `plan`); `progress` is
-    called as the run goes on. `platform`: only the assets of the job that are this platform's.
+    `options` are fields of `RunOptions` (of `PlanConfig` for the job `plan`, of `OrderOptions` and
+    `PullOptions` for those of orders); `progress` is called as the run goes on. `platform`: only
+    the assets of the job that are this platform's.
     Raises UsageError for a job or an outlet that does not exist, or a platform that the job has
     nothing of; what goes wrong in a run is in the report, never raised.
     """
@@ -211,7 +214,7 @@ def _run_config(
 
     UsageError for fields that a job which is about some of them does not send.
     """
-    from marketsync_dagster.resources.options import run_config
+    from marketsync_dagster.resources.options import orders_config, run_config
 
     # what a person should know is in the report: Dagster's own log would bury it
     config: dict[str, Any] = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
@@ -223,6 +226,8 @@ def _run_config(
     if job in ("test_connections", "retention"):
         return config | run_config(created_by=options["created_by"])
     given = _set(options)
+    if job in OF_ORDERS:  # who asks is a tag of the run
+        return config | orders_config(**{name: given[name] for name in ASKED if name in given})
     about = own.get("fields", [])
     others = [name for name in given.get("fields", ()) if about and name not in about]
     if others:

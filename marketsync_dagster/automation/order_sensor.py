@@ -15,7 +15,7 @@ from marketsync_dagster.automation.order_cores import WorkTried, pending_orders
 from marketsync_dagster.automation.partitions import range_tags
 from marketsync_dagster.automation.schedules import active_run
 from marketsync_dagster.resources.boundary import guarded
-from marketsync_dagster.resources.options import TRIGGER_TAG, run_config
+from marketsync_dagster.resources.options import TRIGGER_TAG
 from marketsync_dagster.resources.project import ProjectResource
 
 NAME = "pending_orders"
@@ -54,7 +54,6 @@ def pending_orders_sensor(fulfil: Any, pull: Any) -> dg.SensorDefinition:
             dg.RunRequest(
                 run_key=launch.run_key,
                 job_name=launch.job,
-                run_config=run_config(mode="partial", created_by=f"sensor {NAME}"),
                 tags={
                     **range_tags(launch.first, launch.last),
                     TRIGGER_TAG: NAME,

@@ -80,12 +80,13 @@ def _of_source(
             **more,
         )
 
-    there = load_orders(conn, to_decide(conn, source))
+    said = settings.order_sources()[source]
+    there = load_orders(conn, to_decide(conn, source) if said.accept != "platform" else [])
     new = [one for one in there.values() if OrderFlag.ON_HOLD not in one.flags]
     if new:
         what = f"{counted(len(new), 'order')} of {source} to decide"
         yield work("decide", what, sorted((one.id, one.version) for one in new), new)
-    warn = to_iso(now + timedelta(minutes=settings.order_sources()[source].warn_minutes))
+    warn = to_iso(now + timedelta(minutes=said.warn_minutes))
     near = [one for one in deadlines(conn, source, warn) if one.kind == "accept"]
     if near:
         about = load_orders(conn, [one.order_id for one in near]).values()

@@ -109,9 +109,7 @@ def _schedule(
             tags[ACCOUNT_TAG] = account
         if job not in WITHOUT_OUTLETS:
             tags |= range_tags(outlets[0], outlets[-1])
-        return dg.RunRequest(
-            run_config=run_config(**options) if job not in WITHOUT_OUTLETS else {}, tags=tags
-        )
+        return dg.RunRequest(run_config=run_config(**options) if options else {}, tags=tags)
 
     return tick
 

@@ -53,8 +53,9 @@ class OrderSettings(Section):
     """How far back the first pull goes."""
     overlap_s: Number = Field(default=300, ge=0)
     """Each pull begins so long before the end of the last one."""
-    accept: Literal["manual", "auto"] = "manual"
-    """auto: what passes every rule is accepted; what does not waits for a person, or is refused."""
+    accept: Literal["manual", "auto", "platform"] = "manual"
+    """auto: what passes every rule is accepted; what does not waits for a person, or is refused.
+    platform: it accepts by itself; nothing is decided here, and what it has taken is taken."""
     refuse: list[Doubt] = Field(default_factory=list)
     """Rules whose failure refuses an order, with `accept: auto`, instead of holding it."""
     stock: bool = True
@@ -70,6 +71,14 @@ class OrderSettings(Section):
     """An order that waits longer for a person is told of."""
     leave_hours: Number = Field(default=72, gt=0)
     """An order that its destination has for longer, and that has not left, is told of."""
+    forward_hours: Number = Field(default=1, gt=0)
+    """What could be at its destination for longer, and is not, is told of."""
+    tell_hours: Number = Field(default=1, gt=0)
+    """What the platform could know for longer, and does not, is told of."""
+    debit_hours: Number = Field(default=72, gt=0)
+    """The same of what has left before the platform wants it shipped, which waits for a debit."""
+    deliver_hours: Number = Field(default=72, gt=0)
+    """A delivery that failed longer ago, and of which nothing was told since, is told of."""
     reserve: bool = True
     """What open orders have sold is taken off the stock that is shown elsewhere."""
     carriers: dict[str, str] = Field(default_factory=dict)
@@ -102,6 +111,14 @@ class OwnShop(Section):
     def platform(self) -> str:
         """As in asset keys and listings of orders."""
         return OWN_SHOP
+
+    @field_validator("orders")
+    @classmethod
+    def _is_decided_here(cls, orders: OrderSettings) -> OrderSettings:
+        if orders.accept == "platform":
+            words = "expected manual or auto: a shop's files do not tell that an order was accepted"
+            raise Problem(words, ("accept",))
+        return orders
 
     @field_validator("pattern")
     @classmethod

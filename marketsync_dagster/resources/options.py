@@ -4,7 +4,7 @@ The values come from the launchpad, a schedule, a sensor or the command line; wh
 plan is `stages.listings.PlanOptions`. No reading of files and no ledger here.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
@@ -41,9 +41,10 @@ class What(Enum):
     stock = "stock"
 
 
-LIMIT = (
-    "A test run: at most this many rows of each channel, or orders of each source and destination; "
-    "the rest is left out."
+LIMIT = "A test run: at most this many rows of each channel; the rest is left out."
+ORDERS = (
+    "A test run: at most this many orders of each source are pulled or decided, and of each "
+    "destination handed over; the rest is left out. 0: all."
 )
 FIELDS = (
     "Only the price, the stock, or offers that are new or changed otherwise; what is not named "
@@ -77,15 +78,6 @@ class RunOptions(dg.ConfigurableResource[None]):
     skus: list[str] = Field(default=[], description="Only these SKUs; empty: all.")
     limit: int | None = Field(default=None, description=LIMIT)
     fields: list[What] = Field(default=[], description=FIELDS)
-    since: str = Field(
-        default="",
-        description="Pull orders that changed since this time: 3d, 2026-11-20, '2026-11-20 18:00' "
-        "(by the clock of defaults.timezone), 2026-11-20T18:00+03:00; empty: since the last pull.",
-    )
-    order_states: list[str] = Field(
-        default=[],
-        description="Pull only orders in these states (new, shipped, SHIPPING, ...); empty: all.",
-    )
     force_older: bool = Field(
         default=False, description="Take an extract although a newer one was taken before."
     )
@@ -108,15 +100,6 @@ class RunOptions(dg.ConfigurableResource[None]):
             account=tags.get(ACCOUNT_TAG, ""),
         )
 
-    def pull_since(self, zone: str) -> str:
-        """`since` as the ledger writes times; UsageError for what is no time, or is to come."""
-        from marketsync_dagster.values.moments import past_moment
-        from marketsync_dagster.values.times import to_iso, utcnow
-
-        if not self.since.strip():
-            return ""
-        return to_iso(past_moment(self.since, zone, utcnow(), "since"))
-
     def force(self) -> "Force | None":
         """Who forces an older extract, and why; MarketSyncError if one of the two is missing."""
         if not self.force_older:
@@ -133,18 +116,70 @@ class RunOptions(dg.ConfigurableResource[None]):
 
     def author(self, tags: Mapping[str, str]) -> str:
         """Who asked for the run, as the push history shows it."""
-        if self.created_by:
-            return self.created_by
-        for tag, words in (
-            ("dagster/schedule_name", "schedule {}"),
-            ("dagster/sensor_name", "sensor {}"),
-            ("dagster/backfill", "backfill {}"),
-        ):
-            if tag in tags:
-                return words.format(tags[tag])
-        return tags.get("user") or tags.get(TRIGGER_TAG) or "Dagster"
+        return self.created_by or author_of(tags)
+
+
+class OrderOptions(dg.ConfigurableResource[None]):
+    """The options of one run over orders."""
+
+    limit: int = Field(default=0, description=ORDERS)
+
+    def most(self) -> int | None:
+        """`limit`; None: all. UsageError for one that lets nothing go."""
+        return some_rows(self.limit or None)
+
+    def author(self, tags: Mapping[str, str]) -> str:
+        """Who asked for the run, as the history of orders shows it."""
+        return author_of(tags)
+
+
+class PullOptions(dg.ConfigurableResource[None]):
+    """Which orders one run pulls."""
+
+    since: str = Field(
+        default="",
+        description="Pull orders that changed since this time: 3d, 2026-11-20, '2026-11-20 18:00' "
+        "(by the clock of defaults.timezone), 2026-11-20T18:00+03:00; empty: since the last pull.",
+    )
+    order_states: list[str] = Field(
+        default=[],
+        description="Pull only orders in these states (new, shipped, SHIPPING, ...); empty: all.",
+    )
+
+    def pull_since(self, zone: str) -> str:
+        """`since` as the ledger writes times; UsageError for what is no time, or is to come."""
+        from marketsync_dagster.values.moments import past_moment
+        from marketsync_dagster.values.times import to_iso, utcnow
+
+        if not self.since.strip():
+            return ""
+        return to_iso(past_moment(self.since, zone, utcnow(), "since"))
+
+
+def author_of(tags: Mapping[str, str]) -> str:
+    """Who asked for a run, by its tags."""
+    for tag, words in (
+        ("dagster/schedule_name", "schedule {}"),
+        ("dagster/sensor_name", "sensor {}"),
+        ("dagster/backfill", "backfill {}"),
+    ):
+        if tag in tags:
+            return words.format(tags[tag])
+    return tags.get("user") or tags.get(TRIGGER_TAG) or "Dagster"
 
 
 def run_config(**options: Any) -> dict[str, Any]:
     """The run configuration that sets these fields of `RunOptions`."""
     return {"resources": {"options": {"config": {k: v for k, v in options.items() if v}}}}
+
+
+def orders_config(
+    *, limit: int | None = None, since: str = "", order_states: Sequence[str] = ()
+) -> dict[str, Any]:
+    """The run configuration that sets these fields of `OrderOptions` and `PullOptions`."""
+    fields = {
+        "order_options": {"limit": limit},
+        "pull_options": {"since": since, "order_states": list(order_states)},
+    }
+    said = {name: {k: v for k, v in some.items() if v} for name, some in fields.items()}
+    return {"resources": {name: {"config": some} for name, some in said.items() if some}}

@@ -170,3 +170,37 @@ def test_one_outlet_from_the_asset_page_is_one_run_and_means_full(shop: Shop) ->
     assert shop.status("tracker_ke/listings") == ({"kisumu"}, set())
     assert {options.mode for options in shop.stages.options} == {"full"}
     assert shop.stages.users == {"backfill abcdef"}
+
+
+CHECKS = "__CHECKS"
+"""Here: the checks alone, as the page of checks runs them."""
+
+
+@pytest.mark.parametrize("job", ["full_sync", "push_tracker_ke", "refresh_mappings", CHECKS])
+def test_a_run_that_is_about_no_outlet_says_what_to_choose(shop: Shop, job: str) -> None:
+    if job == CHECKS:
+        only = dg.AssetSelection.checks(
+            dg.AssetCheckKey(dg.AssetKey(["pos", "extract"]), "outlet_ok")
+        )
+        checks = dg.define_asset_job(job, selection=only, executor_def=dg.in_process_executor)
+        job_def = dg.Definitions.merge(
+            shop.definitions, dg.Definitions(jobs=[checks])
+        ).resolve_job_def(job)
+    else:
+        job_def = shop.definitions.resolve_job_def(job)
+    run = job_def.execute_in_process(
+        instance=shop.instance,
+        raise_on_error=False,
+        run_config={"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}},
+    )
+    assert not run.success
+    said = [
+        event.step_failure_data.error.to_string()
+        for event in run.all_events
+        if event.is_step_failure and event.step_failure_data.error is not None
+    ]
+    assert said
+    for words in said:
+        assert "no outlet was chosen" in words
+        assert "choose a partition" in words
+        assert "partition_key" not in words

@@ -7,6 +7,7 @@ One project and one instance serve the whole day that the test tells of.
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -21,12 +22,16 @@ import pytest
 from marketsync_dagster.automation.assembly import build_definitions
 from marketsync_dagster.automation.launch import RunReport, launch, opened_instance
 from marketsync_dagster.automation.partitions import RANGE_END, RANGE_START
+from marketsync_dagster.cli.output import figures
+from marketsync_dagster.cli.run import numbers_of
 from marketsync_dagster.config.load import load_settings
 from marketsync_dagster.resources.project import ProjectResource
 from marketsync_dagster.stages.doctor_orders import of_orders
+from marketsync_dagster.stages.order_fulfilment import HANDLED
 from marketsync_dagster.stages.order_troubles import order_troubles
 from marketsync_dagster.stages.order_waiting import waiting_orders
 from marketsync_dagster.stages.project import Project, open_project
+from marketsync_dagster.values.order_states import OrderState
 from marketsync_dagster.values.times import utcnow
 from marketsync_dagster_tests.sandbox import mirakl as market
 from marketsync_dagster_tests.sandbox import qikink
@@ -191,6 +196,42 @@ def day(
     project.ledger.close()
 
 
+STATES = tuple(state.value for state in OrderState)
+PARTS = {
+    "orders_mirakl_orders": ("created", "updated", "unchanged", "failed", "left_out"),
+    "orders_own_shop_orders": ("created", "updated", "unchanged", "failed", "left_out"),
+    "orders_order_book": STATES,
+    "orders_qikink_fulfilments": HANDLED,
+    "orders_pos_drops": HANDLED,
+    "orders_mirakl_updates": ("updated", "unchanged", "failed"),
+    "orders_own_shop_updates": ("updated", "unchanged", "failed"),
+}
+"""Stage -> figures of which each order, forward or command counts in one."""
+
+
+def adds_up(day: Day, report: RunReport) -> set[str]:
+    """The stages of a run, whose figures make their total: in the report, in the metadata, and as
+    the command line shows them."""
+    sums: dict[str, Counter[str]] = {}
+    for result in report.results:
+        stage, outlet, numbers = result["stage"], result["outlet"], result["numbers"]
+        parts = PARTS[stage]
+        assert numbers["total"] == sum(numbers[name] for name in parts), (stage, outlet, numbers)
+        sums.setdefault(stage, Counter()).update(numbers)
+        shown = figures(numbers, numbers_of(stage)).split(", ")
+        for name in (*parts, "total"):
+            assert not numbers[name] or f"{numbers[name]} {name}" in shown, (stage, shown)
+        if result["ok"] and not stage.endswith("_orders"):
+            told = day.metadata(stage.replace("_", "/", 1), outlet)
+            assert {name: told[name] for name in numbers} == numbers
+    for stage in (one for one in sums if one.endswith("_orders")):
+        told = day.metadata(stage.replace("_", "/", 1))
+        assert {name: told[name] for name in PARTS[stage]} == {
+            name: sums[stage][name] for name in PARTS[stage]
+        }
+    return set(sums)
+
+
 def by_stage(report: RunReport) -> dict[tuple[str, str], dict[str, Any]]:
     return {(result["stage"], result["outlet"]): result for result in report.results}
 
@@ -215,6 +256,7 @@ def test_orders_come_in_go_where_they_are_fulfilled_and_their_sources_are_told(d
     assert pulled.success
     assert pulled.exit_code == 3, "one order is held"
     told = by_stage(pulled)
+    seen = adds_up(day, pulled)
     assert told["orders_mirakl_orders", "bestbuy"]["numbers"]["created"] == 3
     assert told["orders_own_shop_orders", "webshop"]["numbers"]["created"] == 1
     assert day.metadata("orders/mirakl_orders")["created"] == 3
@@ -229,6 +271,9 @@ def test_orders_come_in_go_where_they_are_fulfilled_and_their_sources_are_told(d
     day.run("pull_orders")  # the debit: now they are to be shipped, and addresses are there
     sent = day.run("fulfil_orders")
     assert sent.errors == []
+    seen |= adds_up(day, sent)
+    drops = by_stage(sent)["orders_pos_drops", "westlands"]["numbers"]
+    assert (drops["created"], drops["total"]) == (2, 2), "each counts once, though asked about"
     assert [one["asked"] for one in day.sandbox.qikink("orders")] == [1, 1]
     assert day.metadata("orders/qikink_fulfilments", "kisumu")["created"] == 1
     assert day.metadata("orders/pos_drops", "westlands")["created"] == 2
@@ -248,6 +293,8 @@ def test_orders_come_in_go_where_they_are_fulfilled_and_their_sources_are_told(d
     assert asked.tags["marketsync/why"] == "2 answers of the till of westlands"
     done = day.run("fulfil_orders")
     assert done.errors == []
+    assert seen | adds_up(day, done) == PARTS.keys()
+    assert by_stage(done)["orders_pos_drops", "westlands"]["numbers"]["updated"] == 2
     assert day.sandbox.mirakl_orders()["B-1"]["state"] == "SHIPPED"
     assert day.sandbox.mirakl_orders()["A-1"]["state"] == "SHIPPED"
     assert list((day.root / "shop" / "out").glob("*.json")), "the shop was told"
@@ -262,7 +309,9 @@ def test_orders_come_in_go_where_they_are_fulfilled_and_their_sources_are_told(d
     day.drop("web-2", "TEE-M")
     day.run("pull_orders")
     day.sandbox.scenario("status", channel="qikink", status=401, times=None)
-    bad = by_stage(day.run("fulfil_orders", "westlands"))
+    refused = day.run("fulfil_orders", "westlands")
+    adds_up(day, refused)
+    bad = by_stage(refused)
     assert not bad["orders_qikink_fulfilments", "westlands"]["ok"]
     assert bad["orders_own_shop_updates", "westlands"]["ok"]
     assert not day.check("every_outlet", "orders/qikink_fulfilments").passed

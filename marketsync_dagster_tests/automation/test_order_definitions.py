@@ -133,6 +133,26 @@ def test_jobs_of_orders_hold_these_steps(definitions: dg.Definitions) -> None:
     assert set(order_stages(settings_of(WHOLE))) <= ops, "stages are named as their steps"
 
 
+def test_launchpads_of_orders_show_what_their_runs_read(definitions: dg.Definitions) -> None:
+    def shown(name: str) -> dict[str, dict[str, Any]]:
+        job = definitions.resolve_job_def(name)
+        found = {}
+        for resource in sorted(
+            job.get_required_resource_defs().keys() - {"project", "frames", "io_manager"}
+        ):
+            asked_for: Any = job.resource_defs[resource].config_schema.config_type
+            fields = asked_for.fields
+            found[resource] = {one: field.default_value for one, field in fields.items()}
+            assert all(field.description for field in fields.values())
+        return found
+
+    asked = {"limit": 0}
+    which = {"since": "", "order_states": []}
+    fulfil, pull = shown("fulfil_orders"), shown("pull_orders")
+    assert fulfil == {"order_options": asked}
+    assert pull == {"order_options": asked, "pull_options": which}
+
+
 def test_orders_have_schedules_and_a_sensor_that_are_off(
     definitions: dg.Definitions, instance: dg.DagsterInstance
 ) -> None:

@@ -11,6 +11,7 @@ import pytest
 
 from marketsync_dagster.automation.order_sights import ASK_PAUSE_S, waiting_work
 from marketsync_dagster.config.load import load_settings
+from marketsync_dagster.config.orders import OrderSettings
 from marketsync_dagster.ledger.forwards import add_forwards
 from marketsync_dagster.ledger.order_commands import CommandRow, save_commands
 from marketsync_dagster.ledger.order_holds import Hold, hold
@@ -97,6 +98,12 @@ def test_the_sensor_sees_what_a_run_would_do_something_for(
         "forward printer": ("fulfil_orders", "1 order for printer", ("kisumu",)),
         "ask printer": ("fulfil_orders", "1 order to ask printer about", ("kisumu",)),
     }
+    market = project.settings.accounts["bestbuy"]
+    decides = market.model_copy(update={"orders": OrderSettings(accept="platform")})
+    accounts = {**project.settings.accounts, "bestbuy": decides}
+    settings = project.settings.model_copy(update={"accounts": accounts})
+    there = waiting_work(replace(project, settings=settings), NOW)[0]
+    assert work.keys() - {one.name for one in there} >= {"decide bestbuy"}, "the platform decides"
     later = {one.name: one for one in waiting_work(project, NOW + timedelta(hours=6))[0]}
     assert later["tell bestbuy"].why == "2 commands to bestbuy"
     assert later["forward printer"].mark != work["forward printer"].mark

@@ -7,7 +7,15 @@ from datetime import timedelta
 import pytest
 
 from marketsync_dagster.push.plan import PlanOptions
-from marketsync_dagster.resources.options import Mode, RunOptions, What, run_config
+from marketsync_dagster.resources.options import (
+    Mode,
+    OrderOptions,
+    PullOptions,
+    RunOptions,
+    What,
+    orders_config,
+    run_config,
+)
 from marketsync_dagster.values.errors import UsageError
 from marketsync_dagster.values.times import from_iso, utcnow
 
@@ -58,7 +66,7 @@ def test_schedules_and_new_files_send_only_where_auto_push_is_on(
     ],
 )
 def test_the_history_names_who_asked(tags: dict[str, str], author: str) -> None:
-    assert RunOptions().author(tags) == author
+    assert RunOptions().author(tags) == OrderOptions().author(tags) == author
     assert RunOptions(created_by="grace").author(tags) == "grace"
 
 
@@ -80,9 +88,23 @@ def test_the_run_configuration_says_only_what_was_asked() -> None:
     }
 
 
+def test_runs_over_orders_are_limited_by_orders_and_0_is_all() -> None:
+    assert OrderOptions().most() is None
+    assert OrderOptions(limit=5).most() == 5
+    with pytest.raises(UsageError, match="nothing would be sent"):
+        OrderOptions(limit=-1).most()
+    assert orders_config() == {"resources": {}}
+    assert orders_config(limit=5, since="3d", order_states=["new"]) == {
+        "resources": {
+            "order_options": {"config": {"limit": 5}},
+            "pull_options": {"config": {"since": "3d", "order_states": ["new"]}},
+        }
+    }
+
+
 def test_pulls_begin_where_people_say_by_their_own_clock() -> None:
     def since(text: str) -> str:
-        return RunOptions(since=text).pull_since("Africa/Nairobi")
+        return PullOptions(since=text).pull_since("Africa/Nairobi")
 
     assert since("") == ""
     assert since("2026-01-20") == "2026-01-19T21:00:00.000Z"
@@ -90,6 +112,6 @@ def test_pulls_begin_where_people_say_by_their_own_clock() -> None:
     assert since("2026-01-20T10:00:00Z") == since(since("2026-01-20T10:00:00Z"))
     ago = utcnow() - from_iso(since("3d")) - timedelta(days=3)
     assert abs(ago) < timedelta(minutes=5)
-    for wrong in ("yesterdayish", "2026-02-30", "2999-01-01"):
+    for wrong in ("yesterday", "2026-02-30", "2999-01-01"):
         with pytest.raises(UsageError, match="since"):
             since(wrong)
