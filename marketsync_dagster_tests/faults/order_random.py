@@ -50,6 +50,7 @@ def storm(
     started = time.monotonic()
     ended(start_orders(bed.place))
     life_s = 1.2 * (time.monotonic() - started)
+    judged_at = 0
     while found.killed < wanted and found.runs < 5 * wanted + 20:
         for _ in range(rng.randint(1, 3)):
             _world_moves(bed, found, rng)
@@ -65,12 +66,13 @@ def storm(
             found.runs += 1
             bed.till_takes()
             bed.shop_takes()
-            if killed and found.killed % JUDGED_EVERY == 0:
-                judge(bed, found.judged, ended=False)
-                faults = len(found.judged.faults)
-                tell(f"{found.killed} kills, {found.orders} orders, {faults} faults")
         bed.live()
         found.runs += 1
+        if found.killed >= judged_at + JUDGED_EVERY:  # after a whole run: all that came is pulled
+            judged_at = found.killed
+            judge(bed, found.judged, ended=False)
+            faults = len(found.judged.faults)
+            tell(f"{found.killed} kills, {found.orders} orders, {faults} faults")
         life_s = min(life_s * 1.05, 5.0)
         found.asked.update(bed.people_decide())
         if found.judged.faults:
