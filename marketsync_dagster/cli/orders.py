@@ -88,7 +88,7 @@ def list_(
         with project.ledger.read() as conn:
             found, more = find_orders(conn, wanted, limit)
         ids = [order.id for order in found]
-        there = around(project.ledger, ids, routed=bool(settings.routes))
+        there = around(project.ledger, settings, ids)
         rows = [listed(order, there) for order in found]
     if as_json:
         print_json(rows)
@@ -217,8 +217,8 @@ def show(
     from marketsync_dagster.orders.shown import whole
 
     with opened() as project:
-        the_one, routed = named(project.ledger, order), bool(project.settings.routes)
-        found = whole(project.ledger, the_one, personal=personal, routed=routed)
+        the_one = named(project.ledger, order)
+        found = whole(project.ledger, project.settings, the_one, personal=personal)
     if as_json:
         print_json(found)
     else:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from marketsync_dagster.config.settings import Settings
 from marketsync_dagster.ledger.engine import Ledger
 from marketsync_dagster.ledger.forwards import Forward, forwards_of
 from marketsync_dagster.ledger.order_commands import UNSETTLED, CommandRow, commands_of
@@ -46,11 +47,13 @@ class Around:
     tasks: Mapping[str, Sequence[Task]]
     commands: Mapping[str, Sequence[CommandRow]]
     forwards: Mapping[str, Sequence[Forward]]
-    routed: bool = False
+    routed: bool
     """There are routes: what is to be shipped is sent on."""
+    by_themselves: Collection[str]
+    """Sources that accept by themselves."""
 
 
-def around(ledger: Ledger, order_ids: Collection[str], *, routed: bool = False) -> Around:
+def around(ledger: Ledger, settings: Settings, order_ids: Collection[str]) -> Around:
     """What `waits_for` needs of these orders."""
     holds: dict[str, list[Hold]] = {}
     asked: dict[str, list[Task]] = {}
@@ -60,7 +63,9 @@ def around(ledger: Ledger, order_ids: Collection[str], *, routed: bool = False) 
         for hold in holds_of(conn, order_ids):
             holds.setdefault(hold.order_id, []).append(hold)
         told, sent = commands_of(conn, order_ids), forwards_of(conn, order_ids)
-    return Around(holds, asked, told, sent, routed)
+    sources = settings.order_sources().items()
+    by_themselves = {source for source, said in sources if said.accept == "platform"}
+    return Around(holds, asked, told, sent, bool(settings.routes), by_themselves)
 
 
 def waits_for(order: BookOrder, there: Around) -> Waits:
@@ -90,6 +95,8 @@ def waits_for(order: BookOrder, there: Around) -> Waits:
         return Waits(", ".join(f"{one.there} ({one.state})" for one in live), FULFIL)
     if there.routed and any(waits(line, forwards) for line in order.lines):
         return Waits("to be sent on", FULFIL)
+    if order.state is OrderState.NEW and order.account in there.by_themselves:
+        return Waits(f"{order.account} to accept it", PULL)
     return _by_state(order, there.commands.get(order.id, ()))
 
 
@@ -134,11 +141,11 @@ def listed(order: BookOrder, there: Around) -> dict[str, Any]:
 
 
 def whole(
-    ledger: Ledger, order: BookOrder, *, personal: bool = False, routed: bool = False
+    ledger: Ledger, settings: Settings, order: BookOrder, *, personal: bool = False
 ) -> dict[str, Any]:
     """One order with all that ever happened to it. Of its persons the city and the country, unless
     `personal`, which has the documents that came, too."""
-    there = around(ledger, [order.id], routed=routed)
+    there = around(ledger, settings, [order.id])
     with ledger.read() as conn:
         persons = load_persons(conn, [order.id]).get(order.id, {})
         parcels = shipments_of(conn, [order.id]).get(order.id, [])

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection
 
+from marketsync_dagster.config.settings import Settings
 from marketsync_dagster.ledger.engine import Ledger
 from marketsync_dagster.ledger.order_holds import HoldKind, holds_of
 from marketsync_dagster.ledger.orders import BookOrder
@@ -36,8 +37,8 @@ def held_for(conn: Connection, order: BookOrder, kind: HoldKind) -> BookOrder:
     return book.hold_order(conn, order, kind, "", "", "x", AT)
 
 
-def waiting(ledger: Ledger, order: BookOrder) -> shown.Waits:
-    return shown.waits_for(the(ledger, order.id), shown.around(ledger, [order.id]))
+def waiting(ledger: Ledger, settings: Settings, order: BookOrder) -> shown.Waits:
+    return shown.waits_for(the(ledger, order.id), shown.around(ledger, settings, [order.id]))
 
 
 def held(ledger: Ledger, order: BookOrder) -> set[str]:

@@ -99,7 +99,7 @@ def test_some_lines_are_accepted_by_hand(ledger: Ledger, settings: Settings) -> 
     done = hand_deciding.accept(ledger, settings, order.id, lines=["1"], **WHO)
     assert ("1 line refused" in done.words, done.next_step) == (True, by_hand.FULFIL)
     assert held(ledger, order) == set()  # what is not mapped is refused
-    assert waiting(ledger, order).words == "its acceptance to be told"
+    assert waiting(ledger, settings, order).words == "its acceptance to be told"
     assert "is accepted already, by jane" in refused(
         hand_deciding.accept, ledger, settings, order.id, lines=["1"]
     )
@@ -189,9 +189,17 @@ def test_what_is_refused_and_not_told_yet_does_not_wait_for_its_products(
     (order,) = put(ledger, an_order(a_line("1", offer_sku="X")))
     assert held(ledger, order) == {"unmapped"}
     hand_deciding.refuse(ledger, settings, order.id, **WHO)
-    assert (waiting(ledger, order).words, held(ledger, order)) == (
+    assert (waiting(ledger, settings, order).words, held(ledger, order)) == (
         "its refusal to be told",
         set(),
     )
     put(ledger, an_order(a_line("1", offer_sku="X"), updated_at=LATER, tags=("x",)))
     assert held(ledger, order) == set()
+
+
+def test_a_new_order_waits_for_a_source_that_accepts_by_itself(
+    ledger: Ledger, tmp_path: Path
+) -> None:
+    (order,) = put(ledger, an_order(a_line("1")))
+    by_itself = settings_of(tmp_path, "{accept: platform}")
+    assert waiting(ledger, by_itself, order).words == "best_buy to accept it"

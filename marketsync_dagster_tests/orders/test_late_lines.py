@@ -99,7 +99,7 @@ def test_a_line_that_its_shop_adds_after_shipping_is_taken_or_dropped_by_people(
     assert done.next_step == by_hand.FULFIL
     assert open_tasks(ledger, order.id) == []
     assert "changed" not in held(ledger, order)
-    assert waiting(ledger, order).next_step == by_hand.FULFIL
+    assert waiting(ledger, shop, order).next_step == by_hand.FULFIL
     tell(ledger, FakeSource(LOCAL))
     now = the(ledger, order.id)
     assert ([line.state for line in now.lines], held(ledger, now)) == ([S.SHIPPED, state], set())
@@ -111,10 +111,10 @@ def test_a_line_that_was_added_is_never_without_a_next_step(ledger: Ledger, shop
     (task,) = open_tasks(ledger, order.id)
     resolve_task(ledger, shop, task.id, "done", **WHO)
     change(ledger, order, lambda c, now: book.release_order(c, now, by="x", reason="", at=AT))
-    assert waiting(ledger, order).words == "a decision about line 2"
+    assert waiting(ledger, shop, order).words == "a decision about line 2"
     assert "no such line" in refused(hand_deciding.accept, ledger, shop, order.id, lines=["1"])
     hand_deciding.accept(ledger, shop, order.id, **WHO)
-    assert waiting(ledger, order).words == "its acceptance to be told"
+    assert waiting(ledger, shop, order).words == "its acceptance to be told"
 
 
 def test_a_source_that_says_itself_what_is_accepted_says_so_of_added_lines(

@@ -194,7 +194,7 @@ def test_planted_names_are_where_they_belong_and_nowhere_once_they_are_forgotten
     found = {name: planted_in(text) for name, text in rows(project).items()}
     assert {name for name, words in found.items() if words} == set()
     assert planted_in(*said, caplog.text) == []
-    masked = [json.dumps(whole(project.ledger, order)) for order in book(project)]
+    masked = [json.dumps(whole(project.ledger, project.settings, order)) for order in book(project)]
     assert planted_in(*masked) == []
 
     for order in book(project):
