@@ -166,7 +166,8 @@ def _places(bed: OrderBed, judged: Judged, book: Mapping[str, BookOrder]) -> Non
 
 def _made(bed: OrderBed) -> Counter[tuple[str, str]]:
     """(Place, number) -> how many orders were made of it."""
-    made = Counter({("pos", number): count for number, count in bed.dropped.items()})
+    drops = {one: count for one, count in bed.dropped.items() if one not in bed.refused}
+    made = Counter({("pos", number): count for number, count in drops.items()})
     for client, name in ((REAL, "printer"), (SPEC, "backup")):
         for one in bed.sandbox.qikink("orders", client_id=client):
             made[name, one["order_number"]] += 1

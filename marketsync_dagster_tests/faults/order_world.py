@@ -100,6 +100,8 @@ class OrderBed:
     drops: dict[str, dict[str, Any]] = field(default_factory=dict)
     """Number -> what the till read."""
     answered: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    """Numbers that the till has said it does not send."""
     told: Counter[str] = field(default_factory=Counter)
     """Updates that the shop has taken away, by what they say."""
 
@@ -154,6 +156,8 @@ class OrderBed:
                 said |= {"carrier": "DHL", "tracking": f"T{number}"}
             (folder / f"{number}.json").write_text(json.dumps(said))
             self.answered.add(number)
+            if status == "refused":
+                self.refused.add(number)
 
     def shop_takes(self) -> None:
         """The shop takes the updates away at once."""
