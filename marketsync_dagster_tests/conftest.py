@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from functools import cache
+from functools import cache, lru_cache
 
 import pytest
 import typer.main
 
+from marketsync_dagster.config import yaml_file
 from marketsync_dagster.values import redact
 from marketsync_dagster_tests import temporary
 from marketsync_dagster_tests.sandbox_process import SandboxProcess
@@ -35,6 +36,14 @@ def _the_command_line_is_built_once() -> Iterator[None]:
     """Typer reads every signature anew for each command, which takes longer than the command."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(typer.main, "get_command", cache(typer.main.get_command))
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _a_configuration_is_parsed_once() -> Iterator[None]:
+    """Most tests open the same few texts again and again, each run does, and parsing is slow."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yaml_file, "compose", lru_cache(64)(yaml_file.compose))
         yield
 
 

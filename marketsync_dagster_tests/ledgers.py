@@ -16,12 +16,15 @@ import warnings
 from contextlib import closing
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import psycopg
 import pytest
 
 if TYPE_CHECKING:
+    from sqlalchemy import URL
+    from sqlalchemy.engine import Engine as SqlEngine
+
     from marketsync_dagster.ledger.engine import Ledger
 
 Engine = Literal["sqlite", "postgresql"]
@@ -46,7 +49,8 @@ def postgres_uri() -> str:
     uri = server.get_uri()
     with psycopg.connect(uri, autocommit=True) as conn:
         # The server is thrown away: what it writes need not reach the disk.
-        for setting in ("fsync = off", "synchronous_commit = off", "full_page_writes = off"):
+        settings = "fsync", "synchronous_commit", "full_page_writes", "autovacuum"
+        for setting in (f"{name} = off" for name in settings):
             conn.execute(f"ALTER SYSTEM SET {setting}".encode())
         conn.execute("SELECT pg_reload_conf()")
     return uri
@@ -97,7 +101,9 @@ def _sqlite_template() -> Path:
 
     folder = Path(tempfile.mkdtemp(prefix="marketsync-sqlite-"))
     _remove_at_exit(folder)
-    open_ledger(f"sqlite:///{folder / 'template.db'}").close()
+    ledger = open_ledger(f"sqlite:///{folder / 'template.db'}")
+    ledger.close()
+    _share_what_is_compiled(ledger.engine)
     return folder / "template.db"
 
 
@@ -106,8 +112,31 @@ def _postgres_template() -> str:
     from marketsync_dagster.ledger.engine import open_ledger
 
     name = f"template_{os.getpid()}"
-    open_ledger(_new_database(name, "template0", Path("/"))).close()
+    ledger = open_ledger(_new_database(name, "template0", Path("/")))
+    ledger.close()
+    _share_what_is_compiled(ledger.engine)
     return name
+
+
+def _share_what_is_compiled(first: SqlEngine) -> None:
+    """From now on the ledgers of this process compile no statement that one of them has compiled.
+
+    That is kept by engine, each test has its own, and compiling takes longer than running.
+    """
+    from marketsync_dagster.ledger import engine as module
+
+    create_engine, backend = module.create_engine, first.url.get_backend_name()
+
+    def alike(url: URL, **options: Any) -> SqlEngine:
+        if url.get_backend_name() != backend:
+            return create_engine(url, **options)
+        # what an engine asks a server at first, `first` has asked already
+        made = create_engine(url, _initialize=False, **options)
+        made.dialect = made.pool._dialect = first.dialect
+        made._compiled_cache = first._compiled_cache
+        return made
+
+    setattr(module, create_engine.__name__, alike)
 
 
 def _new_database(name: str, template: str, folder: Path) -> str:
@@ -117,7 +146,9 @@ def _new_database(name: str, template: str, folder: Path) -> str:
         for old in [old for old, owner in _folders.items() if not owner.exists()]:
             conn.execute(f'DROP DATABASE "{old}" WITH (FORCE)'.encode())
             del _folders[old]
-        conn.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"'.encode())
+        # copying files is quicker than logging what is in them
+        made = f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY'
+        conn.execute(made.encode())
     _folders[name] = folder
     return base.replace("/postgres?", f"/{name}?", 1)
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from marketsync_dagster.catalog import schemas
@@ -262,6 +262,7 @@ codes = st.sampled_from([None, EAN, "96385074", "0036000291452"])
 ids = st.sampled_from(["1", "2", "3", "4"])
 
 
+@settings(deadline=None)
 @given(
     st.dictionaries(few, codes, max_size=5),
     st.dictionaries(few, ids, max_size=4),

@@ -37,6 +37,7 @@ from marketsync_dagster_tests.projects import PARTIAL, Place, run_sync
 Job = Literal["sync", "approve", "products"]
 """What a child does: every stage of a run, a person's approval of what is held, or products."""
 
+PRELOADED = ("kills", "loaded")
 _IN_FLIGHT_S = 0.15
 _PATIENCE_S = 30.0
 _QUICK_LEASE_S = 0.15
@@ -53,7 +54,7 @@ _PLATFORM_FRAMES = {"sku_mapping": "mapping_frame_written", "price_feed": "feed_
 def context() -> ForkServerContext:
     """Where children come from."""
     forkserver = mp.get_context("forkserver")
-    forkserver.set_forkserver_preload(["marketsync_dagster_tests.faults.kills"])
+    forkserver.set_forkserver_preload([f"marketsync_dagster_tests.faults.{n}" for n in PRELOADED])
     return forkserver
 
 

@@ -74,6 +74,15 @@ def repeated(start: bytes, piece: bytes, size: int, end: bytes = b"") -> Callabl
     return write
 
 
+def made(make: Callable[[], bytes]) -> Callable[[BinaryIO], None]:
+    """A file that takes a while to make: not before it is wanted."""
+
+    def write(file: BinaryIO) -> None:
+        file.write(make())
+
+    return write
+
+
 def bomb(level: int = 9, size: int = GIGABYTE, piece: bytes = b"A,1\n") -> bytes:
     """A gzip file that becomes `size`."""
     packer = zlib.compressobj(level, wbits=31)
@@ -100,6 +109,11 @@ def wide_sheet() -> bytes:
     return raw_xlsx(grid([("sku", "price")]).replace("</sheetData>", rows + "</sheetData>"))
 
 
+def same_value() -> bytes:
+    """200 times the same megabyte, kept once."""
+    return parquet(("sku", "name", "price"), ["A"] * 200, ["x" * 10**6] * 200, [1.0] * 200)
+
+
 FILES: dict[str, tuple[bytes | Callable[[BinaryIO], None], str]] = {
     "line.csv": (hole(b"sku,price\nA,", b",1\n"), "unknown_format"),
     "late.csv": (hole(b"sku,price\n" + b"A,1\n" * 20_000 + b"B,", b",1\n"), "nul_bytes"),
@@ -120,13 +134,10 @@ FILES: dict[str, tuple[bytes | Callable[[BinaryIO], None], str]] = {
     "attribute.xml": (repeated(b'<l><i sku="', b"x", 2**24), "value_too_long"),
     "deep.xml": (repeated(b"<l>", b"<a>", 2**22), "too_deep"),
     "comment.xml": (repeated(b"<l><i/><!--", b"x", 2**24), "value_too_long"),
-    "bomb.csv.gz": (bomb(), "archive_bomb"),
-    "bomb.zip": (zip_bomb(), "archive_bomb"),
-    "wide.xlsx": (wide_sheet(), "nothing_accepted"),
-    "same.parquet": (
-        parquet(("sku", "name", "price"), ["A"] * 200, ["x" * 10**6] * 200, [1.0] * 200),
-        "archive_bomb",
-    ),
+    "bomb.csv.gz": (made(bomb), "archive_bomb"),
+    "bomb.zip": (made(zip_bomb), "archive_bomb"),
+    "wide.xlsx": (made(wide_sheet), "nothing_accepted"),
+    "same.parquet": (made(same_value), "archive_bomb"),
 }  # fmt: skip
 
 
