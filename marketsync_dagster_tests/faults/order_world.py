@@ -102,6 +102,8 @@ class OrderBed:
     answered: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     """Numbers that the till has said it does not send."""
+    tried: set[str] = field(default_factory=set)
+    """Commands that were refused, and that people have let go once more."""
     told: Counter[str] = field(default_factory=Counter)
     """Updates that the shop has taken away, by what they say."""
 
@@ -232,13 +234,16 @@ class OrderBed:
             return found + [f"{one} was not taken in" for one in received]
 
     def people_decide(self) -> Counter[str]:
-        """Every open question is answered (what is somewhere stays there), and what waits for a
-        person is released; how many of which kind."""
+        """Every open question is answered (what is somewhere stays there, what a source refused is
+        tried once more), and what waits for a person is released; how many of which kind."""
         asked = Counter[str]()
         with self.run() as project:
             for task in open_tasks(project.ledger):
                 stays = task.kind in ("cancel_at_destination", *OF_COMMANDS)
                 answer = "drop" if stays or "done" not in answers_of(task) else "done"
+                if task.kind == "command_refused" and task.subject not in self.tried:
+                    self.tried.add(task.subject)
+                    answer = "again"
                 resolve_task(project.ledger, project.settings, task.id, answer, **BY)
                 asked[task.kind] += 1
             with project.ledger.read() as conn:
