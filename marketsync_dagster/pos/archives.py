@@ -24,7 +24,13 @@ from marketsync_dagster.pos.detect import GZIP_MAGIC, ZIP_MAGIC, Format, is_arch
 from marketsync_dagster.pos.reasons import refuse
 from marketsync_dagster.pos.streams import open_source, readable
 from marketsync_dagster.pos.tables import Limits
-from marketsync_dagster.pos.zips import Unpacked, damaged_zip, open_zip
+from marketsync_dagster.pos.zips import (
+    DAMAGED,
+    Unpacked,
+    check_compression,
+    damaged_zip,
+    open_zip,
+)
 
 CHUNK = 2**18
 _LOCAL_HEADER = 30
@@ -178,9 +184,7 @@ def _check_entries(entries: list[zipfile.ZipInfo], file: str) -> None:
         seen.add(key)
         if entry.flag_bits & 0x2041:
             raise refuse("encrypted", f"{said} is encrypted")
-        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            number = entry.compress_type
-            raise refuse("unknown_compression", f"{said} is compressed by method {number}")
+        check_compression(entry, said)
 
 
 def _check_overlap(
@@ -215,7 +219,7 @@ def _extracted(
                 out += len(chunk)
                 counter.take(len(chunk), entry.compress_size, out, what)
                 yield chunk
-    except (zipfile.BadZipFile, zlib.error, NotImplementedError, ValueError) as error:
+    except DAMAGED as error:
         raise refuse("damaged_archive", f"{what} is damaged: {error}") from None
     except EOFError:
         raise refuse("truncated", f"{what} is cut off") from None

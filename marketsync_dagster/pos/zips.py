@@ -5,7 +5,9 @@ Used to tell what a ZIP is, to unpack archives, and to read workbooks, which are
 
 from __future__ import annotations
 
+import struct
 import zipfile
+import zlib
 from dataclasses import dataclass
 from typing import BinaryIO, cast
 
@@ -17,6 +19,10 @@ _DIRECTORY_ENTRY = 400
 """Bytes of a ZIP's directory for each member that it may have: usual are about 100."""
 
 
+DAMAGED = (
+    zipfile.BadZipFile, zlib.error, struct.error, NotImplementedError, ValueError, OverflowError,
+)  # fmt: skip
+"""What zipfile raises where an archive does not keep to its format."""
 RATIO_FROM = 2**20
 """So many bytes may come out of anything, however small it is packed."""
 ALL_FROM = 16 * RATIO_FROM
@@ -88,12 +94,20 @@ def open_zip(stream: BinaryIO, limits: Limits, file: str) -> zipfile.ZipFile:
             message = f"{file}: the ZIP archive is cut off, its directory is missing"
             raise refuse("truncated", message) from None
         raise damaged_zip(file, error) from None
-    except (ValueError, NotImplementedError, UnicodeDecodeError, OverflowError) as error:
+    except DAMAGED as error:
         raise damaged_zip(file, error) from None
     count = len(archive.infolist())
     if count > limits.members:
         raise refuse("too_many_members", f"{file} has {count} members, more than {limits.members}")
     return archive
+
+
+def check_compression(entry: zipfile.ZipInfo, said: str) -> None:
+    """Raises ExtractError (unknown_compression) for a member, `said` in words, that is packed in
+    other ways than those of every ZIP, and of Office packages (ECMA-376, part 2)."""
+    number = entry.compress_type
+    if number not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+        raise refuse("unknown_compression", f"{said} is compressed by method {number}")
 
 
 def damaged_zip(file: str, error: Exception) -> Exception:

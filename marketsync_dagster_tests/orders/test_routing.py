@@ -182,8 +182,8 @@ def test_a_number_that_is_taken_is_not_used_again(
 ) -> None:
     from marketsync_dagster.orders import forward_steps
 
-    def narrow(*parts: object) -> str:
-        return f"{int(parts[4]):010}"  # type: ignore[call-overload]
+    def narrow(order_id: str, destination: str, outlet: str, attempt: int, salt: int) -> str:
+        return f"{salt:010}"
 
     monkeypatch.setattr(forward_steps, "number_of", narrow)
     settings = p.settings_of()

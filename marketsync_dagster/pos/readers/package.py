@@ -10,9 +10,7 @@ from __future__ import annotations
 import errno
 import io
 import posixpath
-import struct
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,14 +20,10 @@ from xml.parsers import expat
 from marketsync_dagster.pos.reasons import refuse
 from marketsync_dagster.pos.streams import open_source
 from marketsync_dagster.pos.tables import Limits
-from marketsync_dagster.pos.zips import Unpacked, open_zip
+from marketsync_dagster.pos.zips import DAMAGED, Unpacked, check_compression, open_zip
 
 CHUNK = 64 * 1024
-_UNREADABLE = (
-    zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, struct.error, ValueError,
-    RuntimeError, OverflowError,
-)  # fmt: skip
-"""What zipfile raises where an archive does not keep to its format."""
+_UNREADABLE = (*DAMAGED, EOFError, RuntimeError)
 
 
 @dataclass(frozen=True)
@@ -130,6 +124,7 @@ class Package:
             name = info.filename.replace("\\", "/").lstrip("/").lower()
             if name in parts:
                 raise damaged(self.file, f"the part {name} is there twice")
+            check_compression(info, f"{self.file}: the part {name[:200]!r}")
             parts[name] = info
         return parts
 
