@@ -5,8 +5,6 @@ from __future__ import annotations
 from decimal import Decimal
 from pathlib import Path
 
-import pytest
-
 from marketsync_dagster.config.settings import Settings
 from marketsync_dagster.ledger.engine import Ledger
 from marketsync_dagster.ledger.order_holds import holds_of
@@ -20,7 +18,6 @@ from marketsync_dagster.orders import (
 )
 from marketsync_dagster.orders.resolving import resolve_task
 from marketsync_dagster.values.order_states import OrderState
-from marketsync_dagster_tests.ledgers import ENGINES, Engine
 from marketsync_dagster_tests.orders.hands import WHO, held, refused
 from marketsync_dagster_tests.orders.sources import (
     FakeSource,
@@ -35,17 +32,6 @@ from marketsync_dagster_tests.orders.sources import (
 from marketsync_dagster_tests.orders.telling import a_line, an_order
 
 S = OrderState
-
-
-@pytest.fixture
-def engine(request: pytest.FixtureRequest) -> Engine:
-    """Both in turn: what is written here is written by other tests on both."""
-    return ENGINES[len(request.node.name) % 2]
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_of(tmp_path, "{accept: manual, refund_reason: '15', cancel_reason: '34'}")
 
 
 def test_a_new_order_that_is_cancelled_is_refused(ledger: Ledger, settings: Settings) -> None:

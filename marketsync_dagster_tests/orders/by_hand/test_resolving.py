@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,30 +18,17 @@ from marketsync_dagster.orders.resolving import resolve_task
 from marketsync_dagster.orders.wanting import payload_of, want
 from marketsync_dagster.platforms.ordering import Tracking
 from marketsync_dagster.values.order_states import CommandKind
-from marketsync_dagster_tests.ledgers import ENGINES, Engine
 from marketsync_dagster_tests.orders.hands import WHO, refused
 from marketsync_dagster_tests.orders.sources import (
     FakeSource,
     accepted,
     change,
-    settings_of,
     tell,
     ways,
 )
 from marketsync_dagster_tests.orders.telling import AT
 
 K = CommandKind
-
-
-@pytest.fixture
-def engine(request: pytest.FixtureRequest) -> Engine:
-    """Both in turn: what is written here is written by other tests on both."""
-    return ENGINES[len(request.node.name) % 2]
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_of(tmp_path, "{accept: manual, refund_reason: '15', cancel_reason: '34'}")
 
 
 @pytest.mark.parametrize(

@@ -22,30 +22,17 @@ from marketsync_dagster.orders.resolving import resolve_task
 from marketsync_dagster.platforms.ordering import OrderCapabilities
 from marketsync_dagster.values.order_states import CommandKind, OrderState
 from marketsync_dagster_tests.config.texts import load
-from marketsync_dagster_tests.ledgers import ENGINES, Engine
 from marketsync_dagster_tests.orders.hands import WHO, held, refused, waiting
 from marketsync_dagster_tests.orders.sources import (
     FakeSource,
     change,
     put,
-    settings_of,
     tell,
     the,
 )
 from marketsync_dagster_tests.orders.telling import AT, LATER, a_line, an_order
 
 S = OrderState
-
-
-@pytest.fixture
-def engine(request: pytest.FixtureRequest) -> Engine:
-    """Both in turn: what is written here is written by other tests on both."""
-    return ENGINES[len(request.node.name) % 2]
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_of(tmp_path, "{accept: manual, refund_reason: '15', cancel_reason: '34'}")
 
 
 SHOP = """\

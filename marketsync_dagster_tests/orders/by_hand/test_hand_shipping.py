@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,7 +21,6 @@ from marketsync_dagster.orders.resolving import resolve_task
 from marketsync_dagster.orders.write_back import write_back
 from marketsync_dagster.platforms.ordering import Tracking
 from marketsync_dagster.values.order_states import OrderState
-from marketsync_dagster_tests.ledgers import ENGINES, Engine
 from marketsync_dagster_tests.orders.hands import WHO, held, held_for, refused
 from marketsync_dagster_tests.orders.sources import (
     MIRAKL,
@@ -32,24 +30,12 @@ from marketsync_dagster_tests.orders.sources import (
     change,
     commands,
     put,
-    settings_of,
     tell,
     the,
 )
 from marketsync_dagster_tests.orders.telling import AT, SOURCE, a_line, an_order
 
 S = OrderState
-
-
-@pytest.fixture
-def engine(request: pytest.FixtureRequest) -> Engine:
-    """Both in turn: what is written here is written by other tests on both."""
-    return ENGINES[len(request.node.name) % 2]
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_of(tmp_path, "{accept: manual, refund_reason: '15', cancel_reason: '34'}")
 
 
 def test_a_parcel_of_everything_ships_the_order(ledger: Ledger, settings: Settings) -> None:

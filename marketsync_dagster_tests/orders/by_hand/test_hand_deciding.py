@@ -23,7 +23,6 @@ from marketsync_dagster.orders import (
     hand_deciding,
 )
 from marketsync_dagster.values.order_states import CommandKind, OrderState
-from marketsync_dagster_tests.ledgers import ENGINES, Engine
 from marketsync_dagster_tests.orders.hands import WHO, held, held_for, refused, waiting
 from marketsync_dagster_tests.orders.sources import (
     MIRAKL,
@@ -39,17 +38,6 @@ from marketsync_dagster_tests.orders.sources import (
 from marketsync_dagster_tests.orders.telling import AT, LATER, a_line, an_order
 
 S = OrderState
-
-
-@pytest.fixture
-def engine(request: pytest.FixtureRequest) -> Engine:
-    """Both in turn: what is written here is written by other tests on both."""
-    return ENGINES[len(request.node.name) % 2]
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    return settings_of(tmp_path, "{accept: manual, refund_reason: '15', cancel_reason: '34'}")
 
 
 def test_a_decision_has_a_name_and_a_reason(ledger: Ledger, settings: Settings) -> None:
