@@ -18,7 +18,7 @@ from marketsync_dagster.orders import (
 )
 from marketsync_dagster.orders.resolving import resolve_task
 from marketsync_dagster.values.order_states import OrderState
-from marketsync_dagster_tests.orders.hands import WHO, held, refused
+from marketsync_dagster_tests.orders.by_hand.hands import WHO, held, refused
 from marketsync_dagster_tests.orders.sources import (
     FakeSource,
     accepted,

@@ -23,7 +23,7 @@ from marketsync_dagster.orders import (
     hand_deciding,
 )
 from marketsync_dagster.values.order_states import CommandKind, OrderState
-from marketsync_dagster_tests.orders.hands import WHO, held, held_for, refused, waiting
+from marketsync_dagster_tests.orders.by_hand.hands import WHO, held, held_for, refused, waiting
 from marketsync_dagster_tests.orders.sources import (
     MIRAKL,
     FakeSource,

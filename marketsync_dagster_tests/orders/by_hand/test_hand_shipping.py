@@ -21,7 +21,7 @@ from marketsync_dagster.orders.resolving import resolve_task
 from marketsync_dagster.orders.write_back import write_back
 from marketsync_dagster.platforms.ordering import Tracking
 from marketsync_dagster.values.order_states import OrderState
-from marketsync_dagster_tests.orders.hands import WHO, held, held_for, refused
+from marketsync_dagster_tests.orders.by_hand.hands import WHO, held, held_for, refused
 from marketsync_dagster_tests.orders.sources import (
     MIRAKL,
     NOON,

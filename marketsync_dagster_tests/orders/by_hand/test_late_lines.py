@@ -22,7 +22,7 @@ from marketsync_dagster.orders.resolving import resolve_task
 from marketsync_dagster.platforms.ordering import OrderCapabilities
 from marketsync_dagster.values.order_states import CommandKind, OrderState
 from marketsync_dagster_tests.config.texts import load
-from marketsync_dagster_tests.orders.hands import WHO, held, refused, waiting
+from marketsync_dagster_tests.orders.by_hand.hands import WHO, held, refused, waiting
 from marketsync_dagster_tests.orders.sources import (
     FakeSource,
     change,

@@ -18,7 +18,7 @@ from marketsync_dagster.orders.resolving import resolve_task
 from marketsync_dagster.orders.wanting import payload_of, want
 from marketsync_dagster.platforms.ordering import Tracking
 from marketsync_dagster.values.order_states import CommandKind
-from marketsync_dagster_tests.orders.hands import WHO, refused
+from marketsync_dagster_tests.orders.by_hand.hands import WHO, refused
 from marketsync_dagster_tests.orders.sources import (
     FakeSource,
     accepted,
